@@ -1,0 +1,77 @@
+/*
+ * Domain names.
+ *
+ * A name here is uncompressed wire format (RFC 1035 3.1): labels with their length octets, the last one the
+ * root's zero, at most 255 octets and 127 labels. Any octet may stand in a label (RFC 2181 11); comparison folds
+ * ASCII case only (RFC 4343). Unless a function says otherwise its names are valid in this sense.
+ * Pure: no allocation, no state. Any thread.
+ */
+#pragma once
+
+#include "dataplane/dns/wire.h"
+
+#define NAME_LEN_MAX	255 /* octets, with the root label (RFC 1035 2.3.4) */
+#define NAME_LABEL_MAX	63
+#define NAME_LABELS_MAX 127  /* without the root: 127 one-octet labels fill 255 octets */
+#define NAME_TEXT_CAP	1024 /* presentation form: every octet as \DDD, dots and NUL still fit */
+
+/*
+ * Reads a name that may be compressed. Pointers must go strictly backwards from where the last one stood, so a
+ * loop is impossible and the work is bounded (RFC 1035 4.1.4). in->cur ends behind the name as it stands in the
+ * message. Returns the length written to out, or 0 with in->bad set (out is then unspecified).
+ */
+size_t name_get(struct wire_in *in, uint8_t out[NAME_LEN_MAX]);
+
+/* Reads a name where compression is not allowed (RFC 3597 4). Same returns. */
+size_t name_get_plain(struct wire_in *in, uint8_t out[NAME_LEN_MAX]);
+
+/* Octets of the name, root label included. */
+size_t name_len(const uint8_t *name);
+
+/* Whether the len octets at p are exactly one valid uncompressed name. */
+bool name_valid(const uint8_t *p, size_t len);
+
+/* Labels without the root. */
+unsigned name_label_cnt(const uint8_t *name);
+
+bool name_equal(const uint8_t *a, const uint8_t *b);
+
+/* Canonical order, RFC 4034 6.1: <0, 0, >0. */
+int name_compare(const uint8_t *a, const uint8_t *b);
+
+/* Whether name is ancestor or stands below it. */
+bool name_is_at_or_below(const uint8_t *name, const uint8_t *ancestor);
+
+/* Lower-cases len octets of name in wire form. Length octets are below 'A', so this folds all octets alike. */
+void name_lower(uint8_t *dst, const uint8_t *src, size_t len);
+
+/*
+ * Presentation form with a trailing dot, RFC 1035 5.1 escapes and \DDD for everything that is not printable, so
+ * that a name from the network can stand in a log line. Returns buf.
+ */
+const char *name_text(const uint8_t *name, char buf[NAME_TEXT_CAP]);
+
+/*
+ * The inverse; a missing trailing dot is added. Returns the length, or -EINVAL for an empty label, a bad escape,
+ * a label over 63 octets or a name over 255.
+ */
+int name_from_text(const char *text, uint8_t out[NAME_LEN_MAX]);
+
+/*
+ * The hashes of all suffixes of a name in one pass, chained from the root:
+ *     hash[label_cnt] = key;  hash[i] = f(label i in lower case, hash[i + 1]).
+ * Keyed so that nobody outside can aim at one block or one bucket. off[i] is where label i starts;
+ * off[label_cnt] is the root label.
+ */
+struct name_hashes {
+	uint8_t label_cnt;
+	uint8_t len;
+	uint8_t off[NAME_LABELS_MAX + 1];
+	uint64_t hash[NAME_LABELS_MAX + 1];
+};
+
+/* lower must be in lower case. */
+void name_hash_suffixes(const uint8_t *lower, uint64_t key, struct name_hashes *out);
+
+/* One step of the chain: the hash of label (len octets without its length octet, lower case) under parent. */
+uint64_t name_hash_child(uint64_t parent, const uint8_t *label, size_t len);
