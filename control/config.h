@@ -1,0 +1,69 @@
+/*
+ * Configuration: YAML in, one immutable struct out. A reload makes a new one. Every key is documented in the man
+ * page lockstepd.conf(5); unknown keys are errors with file, line and column.
+ */
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "control/log.h"
+#include "dataplane/net/net.h"
+#include "dataplane/zone/builder.h"
+
+union config_sockaddr {
+	struct sockaddr sa;
+	struct sockaddr_in in4;
+	struct sockaddr_in6 in6;
+};
+
+struct config_primary {
+	char *name; /* how the config calls it */
+	union config_sockaddr address;
+	union config_sockaddr source; /* sa_family AF_UNSPEC: the kernel chooses */
+};
+
+struct config_zone {
+	char *name_text; /* presentation form with trailing dot */
+	uint8_t name[NAME_LEN_MAX];
+	const struct config_primary **primaries; /* in order of preference */
+	unsigned primary_cnt;
+	/* Caps on the SOA's timers, seconds; FEATURES b1. */
+	uint32_t refresh_min, refresh_max, retry_min, retry_max, expire_min, expire_max;
+	struct builder_limits limits; /* transfer-records, transfer-bytes, record-set-records; 0: none */
+	uint32_t transfer_time_max;   /* seconds for a whole transfer */
+	uint32_t transfer_idle_max;   /* seconds without an octet */
+};
+
+struct config {
+	char *file;
+	struct answer_config answer;
+	struct net_address *listen;
+	unsigned listen_cnt;
+	/* net.ports etc. point into this struct */
+	struct net_config net;
+	bool tcp; /* serve DNS over TCP on the listen addresses */
+	unsigned tcp_threads;
+	unsigned tcp_clients_max;
+	uint32_t tcp_idle_ms;
+	unsigned builder_threads;
+	uint64_t zone_memory_max; /* octets; arena_config.bytes_max */
+	char *control_socket;
+	enum log_level log_level;
+	enum log_target log_target;
+	struct config_primary *primaries;
+	unsigned primary_cnt;
+	struct config_zone *zones;
+	unsigned zone_cnt;
+};
+
+/*
+ * Reads and checks a file. Returns 0, or -errno with the reasons, one a line, written to errors (cut to cap): each
+ * with file, line and column where the parser knows them.
+ */
+int config_load(const char *file, struct config **out, char *errors, size_t cap);
+void config_free(struct config *c);
+
+/* "192.0.2.1@53", "2001:db8::1@53"; returns buf. */
+#define CONFIG_ADDRESS_TEXT_CAP 64
+const char *config_address_text(const union config_sockaddr *a, char buf[CONFIG_ADDRESS_TEXT_CAP]);

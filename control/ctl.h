@@ -1,0 +1,28 @@
+/*
+ * The control socket: UNIX, mode 0600, newline-delimited JSON requests and responses, on the control loop.
+ * Protocol in control/PROTOCOL.md. Peer credentials are checked: root or the daemon's own user.
+ */
+#pragma once
+
+#include "control/stream.h"
+
+struct ctl;
+
+struct ctl_env {
+	uv_loop_t *loop;
+	const struct config *config;
+	const struct zonetab *table;
+	const struct arena *arena;
+	struct zones *zones;
+	struct net *net;
+	struct stream *stream;		      /* NULL: TCP is off */
+	struct answer_engine *const *engines; /* the workers', net_worker_cnt of them */
+	struct log *log;
+	void (*stop)(void *arg); /* what "stop" does */
+	void *stop_arg;
+};
+
+/* Returns 0 or -errno, *err filled (address in use: another instance answers there). */
+int ctl_start(const struct ctl_env *env, struct ctl **out, struct net_error *err);
+void ctl_stop(struct ctl *c, void (*done)(void *arg), void *arg); /* unlinks the socket */
+void ctl_free(struct ctl *c);

@@ -1,0 +1,47 @@
+/*
+ * DNS over TCP on kernel sockets bound to the listen addresses (RFC 7766): threads with an epoll each, the same
+ * answer function as the workers. NOTIFY over TCP is handed to the control loop.
+ */
+#pragma once
+
+#include "control/zones.h"
+
+struct stream;
+
+struct stream_env {
+	const struct config *config;
+	const struct zonetab *table;
+	struct log *log;
+	uv_loop_t *loop;     /* NOTIFY is handed over by a uv_async_t on it */
+	struct zones *zones; /* used on the loop's thread only */
+};
+
+/* Opens listeners (SO_REUSEPORT per thread, IPV6_V6ONLY, freebind) and starts threads. 0 or -errno, *err filled. */
+int stream_start(const struct stream_env *env, struct stream **out, struct net_error *err);
+
+/* Joins the threads, closes the handles on the loop; done is called when they are closed. */
+void stream_stop(struct stream *s, void (*done)(void *arg), void *arg);
+void stream_free(struct stream *s);
+
+#define STREAM_COUNTERS(X)                                                         \
+	X(accepted, "connections accepted")                                        \
+	X(closed_idle, "connections closed after the idle time-out")               \
+	X(closed_limit, "connections refused or closed because of a limit")        \
+	X(closed_error, "connections closed after an error or a malformed stream") \
+	X(requests, "DNS messages received")                                       \
+	X(responses, "DNS messages sent")                                          \
+	X(open, "connections open now")
+
+enum stream_counter {
+#define X(name, help) STREAM_CNT_##name,
+	STREAM_COUNTERS(X)
+#undef X
+		STREAM_COUNTER_CNT
+};
+extern const struct counter_text stream_counter_text[STREAM_COUNTER_CNT];
+
+/* Summed over threads. */
+void stream_counters(const struct stream *s, uint64_t out[STREAM_COUNTER_CNT]);
+
+/* The engines' counters, summed. */
+void stream_answer_counters(const struct stream *s, uint64_t out[ANSWER_COUNTER_CNT]);

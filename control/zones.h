@@ -1,0 +1,107 @@
+/*
+ * The zones at run time: each one's state machine (secondary.h) joined to timers, SOA queries, transfers, the builder
+ * threads and the zone table. Everything here runs on the control loop's thread unless it says otherwise.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "control/config.h"
+#include "dataplane/zone/arena.h"
+#include "dataplane/zone/builder.h"
+#include "dataplane/zone/zonetab.h"
+
+struct zones;
+
+struct zones_env {
+	uv_loop_t *loop;
+	const struct config *config; /* outlives the zones */
+	struct zonetab *table;
+	struct arena *arena;
+	struct log *log;
+};
+
+/* Makes a slot per configured zone, starts the builder threads and the first refreshes. Returns 0 or -errno. */
+int zones_start(const struct zones_env *env, struct zones **out);
+
+/*
+ * Stops transfers and timers; closes all handles (the loop must still run until they are closed), then calls done.
+ * zones_free afterwards.
+ */
+void zones_stop(struct zones *z, void (*done)(void *arg), void *arg);
+void zones_free(struct zones *z);
+
+/*
+ * A NOTIFY request as received (UDP by the data path, or TCP). The response, if any, is written over it. Returns its
+ * length, or 0 for no response. RFC 1996; accepted only from the zone's primaries (address compare), otherwise
+ * REFUSED and counted. rx_ns: monotonic time of arrival.
+ */
+size_t zones_notify(struct zones *z, uint8_t *msg, size_t len, size_t cap,
+		    const union config_sockaddr *client, uint64_t rx_ns);
+
+enum zones_state { ZONES_EMPTY, ZONES_CURRENT, ZONES_REFRESHING, ZONES_TRANSFERRING, ZONES_EXPIRED };
+extern const char *const zones_state_text[];
+
+#define ZONES_ERROR_MAX 256
+
+/* Times are CLOCK_REALTIME seconds, 0 for never; _in are seconds from now, -1 for not scheduled. */
+struct zones_info {
+	const char *name; /* presentation form */
+	enum zones_state state;
+	bool loaded; /* a snapshot is held (served unless expired) */
+	uint32_t slot;
+	uint32_t serial;	 /* if loaded */
+	uint32_t primary_serial; /* last one a primary told; 0 with has_primary_serial false */
+	bool has_primary_serial;
+	bool primary_behind; /* the primary asked last has a lower serial: kept, not transferred */
+	bool timers_odd;     /* SOA breaks retry < refresh or expire > refresh + retry */
+	const char *primary; /* config name of the one in use, or NULL */
+	char primary_address[CONFIG_ADDRESS_TEXT_CAP];
+	int64_t last_check;  /* last answered SOA query */
+	int64_t last_change; /* last publication */
+	int64_t refresh_in;
+	int64_t expires_in;
+	uint64_t records, names, bytes;
+	uint64_t transfers_ok, transfers_failed, notifies, notifies_refused;
+	uint64_t last_notify_to_served_us; /* 0: the last change did not come by NOTIFY */
+	uint64_t last_transfer_us;	   /* request sent -> published */
+	uint64_t last_transfer_octets, last_transfer_messages;
+	char last_error[ZONES_ERROR_MAX]; /* empty: none since the last success */
+	int64_t last_error_at;
+};
+
+unsigned zones_cnt(const struct zones *z);
+int zones_find(const struct zones *z, const uint8_t *name); /* index, or -ENOENT */
+void zones_info(const struct zones *z, unsigned index, struct zones_info *out);
+
+/*
+ * Operator commands. done (may be NULL) is called once, on the loop, when the refresh or transfer has ended: error
+ * is empty on success. RETRANSFER forces an AXFR whatever the serials are.
+ */
+typedef void (*zones_done_fn)(void *arg, const char *error);
+void zones_refresh(struct zones *z, unsigned index, zones_done_fn done, void *arg);
+void zones_retransfer(struct zones *z, unsigned index, zones_done_fn done, void *arg);
+
+/* Counters of the control plane, one list as everywhere; written by the control loop only. */
+#define ZONES_COUNTERS(X)                                                                                   \
+	X(notify_received, "NOTIFY requests received")                                                      \
+	X(notify_refused, "NOTIFY requests refused: not from a primary of the zone, or not a zone of ours") \
+	X(notify_malformed, "NOTIFY requests that were malformed")                                          \
+	X(notify_current, "NOTIFY requests whose serial we have already")                                   \
+	X(soa_queries, "SOA queries sent")                                                                  \
+	X(soa_failures, "SOA queries that timed out or failed")                                             \
+	X(soa_rejected, "SOA responses ignored: wrong id, question or address, or malformed")               \
+	X(serial_lower, "SOA responses with a serial lower than ours")                                      \
+	X(transfers_started, "transfers started")                                                           \
+	X(transfers_ok, "transfers published")                                                              \
+	X(transfers_failed, "transfers that failed; the served version stayed")                             \
+	X(zones_expired, "times a zone expired")
+
+enum zones_counter {
+#define X(name, help) ZONES_CNT_##name,
+	ZONES_COUNTERS(X)
+#undef X
+		ZONES_COUNTER_CNT
+};
+extern const struct counter_text zones_counter_text[ZONES_COUNTER_CNT];
+void zones_counters(const struct zones *z, uint64_t out[ZONES_COUNTER_CNT]);

@@ -1,0 +1,35 @@
+/*
+ * Every verdict and every kind of answer has a counter with a name and a help text, in this one list. A counter is
+ * written by the one thread that owns the engine and read by anyone (relaxed).
+ */
+#pragma once
+
+#define ANSWER_COUNTERS(X)                                                               \
+	X(queries_udp, "DNS requests received over UDP")                                 \
+	X(queries_tcp, "DNS requests received over TCP")                                 \
+	X(queries_tls, "DNS requests received over TLS")                                 \
+	X(noerror, "responses with RCODE NOERROR")                                       \
+	X(nodata, "NOERROR responses without an answer record, referrals excluded")      \
+	X(referral, "responses that refer to a delegated name server")                   \
+	X(nxdomain, "responses with RCODE NXDOMAIN")                                     \
+	X(formerr, "responses with RCODE FORMERR")                                       \
+	X(servfail, "responses with RCODE SERVFAIL")                                     \
+	X(servfail_not_loaded, "SERVFAIL because the zone has not been transferred yet") \
+	X(servfail_expired, "SERVFAIL because the zone has expired")                     \
+	X(notimp, "responses with RCODE NOTIMP")                                         \
+	X(refused, "responses with RCODE REFUSED")                                       \
+	X(yxdomain, "responses with RCODE YXDOMAIN (DNAME made a name too long)")        \
+	X(badvers, "responses with RCODE BADVERS")                                       \
+	X(truncated, "responses with the TC bit")                                        \
+	X(wildcard, "answers synthesized from a wildcard")                               \
+	X(cname_limit, "CNAME chains cut at the limit")                                  \
+	X(notify, "NOTIFY messages handed to the control loop")                          \
+	X(drop_short, "dropped: shorter than a DNS header")                              \
+	X(drop_response, "dropped: QR is set, a response is never answered")
+
+enum answer_counter {
+#define X(name, help) ANSWER_CNT_##name,
+	ANSWER_COUNTERS(X)
+#undef X
+		ANSWER_COUNTER_CNT
+};

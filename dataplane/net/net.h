@@ -1,0 +1,145 @@
+/*
+ * The packet plane as the rest of Lockstep sees it: ports and workers are opened from a plain description, started,
+ * counted and stopped. No DPDK type leaves this folder; an mbuf never does.
+ *
+ * Threads: everything here is called by the control loop, which is the EAL main lcore, unless it says otherwise.
+ */
+#pragma once
+
+#include "dataplane/answer/answer.h"
+
+struct net;
+
+enum net_driver {
+	NET_AF_XDP, /* a kernel interface; our XDP program takes UDP to port 53 of our addresses, the kernel the rest */
+	NET_PCI,   /* a device bound to vfio-pci or a bifurcated one; `exception` carries the rest */
+	NET_VDEV,  /* any DPDK vdev by its arguments: net_tap0,..., net_pcap0,..., net_ring0 */
+	NET_MEMIF, /* shared memory with another process: tests, benchmarks, VPP */
+};
+
+enum net_idle {
+	NET_IDLE_BUSY,	   /* the worker polls without pause: cores of its own */
+	NET_IDLE_ADAPTIVE, /* spins, then pauses, then sleeps (RCU offline) up to idle_sleep_us: shared cores */
+};
+
+struct net_address {
+	uint8_t family; /* 4 or 6 */
+	uint8_t addr[16];
+};
+
+#define NET_TEXT_MAX 256
+
+struct net_port_config {
+	enum net_driver driver;
+	char device[NET_TEXT_MAX]; /* interface name, PCI address, vdev arguments, or memif socket path */
+	char args[NET_TEXT_MAX];   /* more device arguments, comma separated, may be empty */
+	char exception[16]; /* name of the TAP to make for what is not ours; empty: none (a counted drop) */
+	uint16_t memif_id;
+	bool memif_server;
+	uint16_t rx_ring; /* descriptors; 0: default */
+	uint16_t tx_ring;
+};
+
+struct net_config {
+	const struct net_port_config *ports;
+	unsigned port_cnt;
+	const struct net_address *listen;
+	unsigned listen_cnt;
+	const uint16_t *worker_cpus; /* one worker per entry; worker i polls queue i of every port */
+	unsigned worker_cnt;
+	uint16_t main_cpu;
+	uint32_t memory_mb; /* huge pages for packets; 0: ordinary memory (--no-huge) */
+	const char *prefix; /* EAL --file-prefix */
+	enum net_idle idle;
+	uint32_t idle_sleep_us;
+};
+
+/* What went wrong, in a sentence that says what was tried, on what, why it failed and what to do. */
+struct net_error {
+	char text[512];
+};
+
+/* EAL, mempools, ports, the XDP program. Returns 0, or -errno with *err filled; nothing is left behind then. */
+int net_open(const struct net_config *config, struct net **out, struct net_error *err);
+
+/* One engine per worker, in worker order; they stay the caller's. Workers register with RCU themselves. */
+int net_start(struct net *n, struct answer_engine *const engines[], struct net_error *err);
+
+/* Stops and joins the workers. */
+void net_stop(struct net *n);
+void net_close(struct net *n); /* ports, XDP program, TAPs, EAL */
+
+/*
+ * A request that a worker handed to the control loop (NOTIFY): the octets, who sent it, and what is needed to send
+ * the answer back the way it came. Through a bounded lock-free ring per worker; a full ring is a counted drop.
+ */
+#define NET_DGRAM_MAX 1500
+
+struct net_dgram {
+	uint8_t family; /* 4 or 6 */
+	uint8_t client[16];
+	uint8_t server[16];
+	uint16_t client_port; /* host order */
+	uint16_t len;
+	uint16_t port; /* where it came in */
+	uint16_t worker;
+	uint16_t l2_len;
+	uint8_t l2[22]; /* Ethernet header with up to two VLAN tags, as received */
+	uint8_t msg[NET_DGRAM_MAX];
+};
+
+/* Control loop: the next request, or false. Cheap when there is none; called from a short timer. */
+bool net_dgram_recv(struct net *n, struct net_dgram *out);
+
+/* Control loop: sends d->msg (d->len octets) back. Returns 0 or -ENOBUFS (counted). */
+int net_dgram_reply(struct net *n, const struct net_dgram *d);
+
+/* Declared in one list like ANSWER_COUNTERS; per worker. The module completes the list as it grows. */
+#define NET_COUNTERS(X)                                                                     \
+	X(rx_packets, "frames received")                                                    \
+	X(tx_packets, "frames sent")                                                        \
+	X(rx_queries, "frames that carried a DNS request for a listen address")             \
+	X(tx_full, "responses dropped because the transmit queue was full")                 \
+	X(punt, "frames passed to the exception port")                                      \
+	X(punt_full, "frames dropped because the exception port did not take them")         \
+	X(punt_none, "frames dropped because the port has no exception port")               \
+	X(drop_runt, "dropped: frame too short for its headers")                            \
+	X(drop_ip_header, "dropped: bad IP header (version, length, checksum)")             \
+	X(drop_ip_length, "dropped: IP length exceeds the frame")                           \
+	X(drop_udp_length, "dropped: UDP length disagrees with the IP length")              \
+	X(drop_udp_checksum, "dropped: wrong UDP checksum")                                 \
+	X(drop_source, "dropped: source address or port that is never answered")            \
+	X(drop_segmented, "dropped: frame in several buffers")                              \
+	X(drop_answer, "dropped by the answer engine; its own counters say why")            \
+	X(notify_ring_full, "NOTIFY dropped because the ring to the control loop was full") \
+	X(turns, "turns of the worker loop")                                                \
+	X(turns_idle, "turns without a packet")                                             \
+	X(sleeps, "times the worker slept")
+
+enum net_counter {
+#define X(name, help) NET_CNT_##name,
+	NET_COUNTERS(X)
+#undef X
+		NET_COUNTER_CNT
+};
+
+extern const struct counter_text net_counter_text[NET_COUNTER_CNT];
+
+unsigned net_worker_cnt(const struct net *n);
+void net_worker_counters(const struct net *n, unsigned worker, uint64_t out[NET_COUNTER_CNT]);
+
+/* What the driver counts. */
+struct net_port_info {
+	char name[64];	 /* as configured: interface, PCI address... */
+	char driver[32]; /* DPDK driver name */
+	uint8_t mac[6];
+	bool link_up;
+	uint16_t mtu;
+	uint16_t queues;
+	bool tx_checksum_offload;
+	uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
+	uint64_t rx_missed, rx_errors, rx_nombuf, tx_errors;
+};
+
+unsigned net_port_cnt(const struct net *n);
+int net_port_info(const struct net *n, unsigned port, struct net_port_info *out);

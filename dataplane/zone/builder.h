@@ -1,0 +1,83 @@
+/*
+ * Makes snapshots: a whole one from a stream of records (AXFR), or the next one from the current one and a list of
+ * additions and deletions (IXFR), at a cost proportional to the change.
+ *
+ * One builder belongs to one thread at a time (a builder thread); several builders of different zones may run at
+ * once on the same arena. May block, may allocate, never touches what is published.
+ */
+#pragma once
+
+#include "dataplane/zone/snapshot.h"
+
+struct arena;
+struct builder;
+
+/*
+ * What the policy does with zone content that is wrong but known in the wild; see FORMAT.md for the reasons.
+ *   rejected: no SOA, two SOAs, no NS at the apex, CNAME beside other data (RFC 2181 10.1; NSEC, RRSIG, KEY and NXT
+ *             excepted), two CNAMEs or DNAMEs at one owner, meta types, a limit.
+ *   repaired: records outside the zone (skipped), duplicates (merged), unequal TTLs in a set (lowest, RFC 2181 5.2),
+ *             TTL with the top bit (0, RFC 2181 8), each counted in the report.
+ */
+enum builder_verdict {
+	BUILDER_OK,
+	BUILDER_NO_MEMORY,
+	BUILDER_NO_SOA,
+	BUILDER_TWO_SOAS,
+	BUILDER_NO_NS,
+	BUILDER_CNAME_AND_OTHER,
+	BUILDER_TWO_CNAMES,
+	BUILDER_META_TYPE,
+	BUILDER_LIMIT_RECORDS, /* limits.records */
+	BUILDER_LIMIT_BYTES,   /* limits.bytes of uncompressed records */
+	BUILDER_LIMIT_RRSET,   /* limits.rrset_records records in one set */
+	BUILDER_LIMIT_MESSAGE, /* a set that no 65,535-octet message can carry */
+	BUILDER_DELETE_ABSENT, /* builder_del of a record that is not there */
+	BUILDER_ADD_PRESENT,   /* builder_add to a base snapshot of a record that is there already */
+};
+
+struct builder_limits {
+	uint64_t records;
+	uint64_t bytes;
+	uint32_t rrset_records;
+};
+
+/* No limit but what the format holds. */
+extern const struct builder_limits builder_limits_none;
+
+/* What was wrong and where; owner is valid when type is not 0. What was repaired, for the log. */
+struct builder_report {
+	uint8_t owner[NAME_LEN_MAX];
+	uint16_t type;
+	uint64_t skipped_outside;
+	uint64_t skipped_duplicate;
+	uint64_t ttl_unequal;
+	uint64_t ttl_top_bit;
+};
+
+/*
+ * base NULL: an empty zone. Otherwise the snapshot to change: the caller holds it (snapshot_hold) until the builder
+ * is freed. Hashing uses key, the zone table's key. Returns NULL when out of memory.
+ */
+struct builder *builder_new(struct arena *arena, uint64_t key, const uint8_t *apex,
+			    const struct snapshot *base, const struct builder_limits *limits);
+
+/*
+ * Adds or deletes one record of class IN: absolute owner, valid uncompressed record data (rdata.h). Copied.
+ * Anything but BUILDER_OK is final: later calls return the same.
+ */
+enum builder_verdict builder_add(struct builder *b, const uint8_t *owner, uint16_t type, uint32_t ttl,
+				 const uint8_t *rdata, uint16_t rdata_len);
+enum builder_verdict builder_del(struct builder *b, const uint8_t *owner, uint16_t type, const uint8_t *rdata,
+				 uint16_t rdata_len);
+
+/*
+ * Validates and builds. On BUILDER_OK *out is a snapshot nobody else has seen, for zonetab_publish or
+ * snapshot_retire. The report is filled either way.
+ */
+enum builder_verdict builder_finish(struct builder *b, struct snapshot **out, struct builder_report *report);
+
+void builder_free(struct builder *b);
+
+/* "CNAME and other data", for log lines. */
+const char *builder_verdict_text(enum builder_verdict v);

@@ -1,0 +1,62 @@
+/*
+ * The zone table: apex names to slots; a slot holds the current snapshot or a marker that says why there is none.
+ *
+ * This is the only place where the two planes meet, and (with the rest of dataplane/zone) the only one that
+ * knows RCU pointers. One writer thread (the control loop); any number of registered QSBR readers.
+ * Made for a million zones, changed one at a time without disturbing the others.
+ */
+#pragma once
+
+#include "dataplane/zone/lookup.h"
+
+struct zonetab;
+
+#define ZONETAB_SLOT_NONE UINT32_MAX
+
+enum zone_marker {
+	ZONE_NOT_LOADED, /* configured, no transfer has succeeded yet */
+	ZONE_EXPIRED,	 /* SOA EXPIRE passed without contact (RFC 1034 4.3.5) */
+};
+
+/* key: the hash key of all names in the table and in its snapshots. Returns NULL when out of memory. */
+struct zonetab *zonetab_new(uint64_t key);
+
+/* No reader is left. Retires all snapshots. */
+void zonetab_free(struct zonetab *t);
+
+uint64_t zonetab_key(const struct zonetab *t);
+uint32_t zonetab_cnt(const struct zonetab *t);
+
+/* Writer. A new slot with ZONE_NOT_LOADED. Returns 0, -EEXIST, -ENOMEM. */
+int zonetab_add(struct zonetab *t, const uint8_t *apex, uint32_t *out_slot);
+
+/* Writer. The zone is unknown from now on; its snapshot is retired; the slot may be used again. */
+void zonetab_remove(struct zonetab *t, uint32_t slot);
+
+/* Writer. Takes *next, sets it NULL. Never waits for a reader. The old snapshot is retired. */
+void zonetab_publish(struct zonetab *t, uint32_t slot, struct snapshot **next);
+
+/*
+ * Writer. Stops serving: the slot answers with the marker. Returns the snapshot that was served (NULL if none), which
+ * is the caller's now: to be published again or retired; readers may still be in it for this grace period.
+ */
+struct snapshot *zonetab_withdraw(struct zonetab *t, uint32_t slot, enum zone_marker marker);
+
+/* Any registered reader: NULL when a marker stands there, *out_marker (may be NULL) says which. */
+const struct snapshot *zonetab_snapshot(const struct zonetab *t, uint32_t slot, enum zone_marker *out_marker);
+
+/* One question on its way to a zone. */
+struct zonetab_find {
+	/* in */
+	const uint8_t *name; /* lower case */
+	const struct name_hashes *hashes;
+	uint8_t first_label; /* look at suffixes from here on: 0, or 1 to skip the name itself (DS at a cut, RFC 4035 3.1.4.1) */
+	/* out */
+	uint8_t apex_label;	     /* where the longest configured suffix starts */
+	uint8_t marker;		     /* enum zone_marker, if snap is NULL and slot is not ZONETAB_SLOT_NONE */
+	uint32_t slot;		     /* ZONETAB_SLOT_NONE: no zone of ours */
+	const struct snapshot *snap; /* valid until this thread's next quiescent state */
+};
+
+/* Longest match for each; cnt <= LOOKUP_BURST_MAX. Hot path. */
+void zonetab_find_burst(const struct zonetab *t, struct zonetab_find *const finds[], unsigned cnt);
