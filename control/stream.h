@@ -1,6 +1,7 @@
 /*
- * DNS over TCP on kernel sockets bound to the listen addresses (RFC 7766): threads with an epoll each, the same
- * answer function as the workers. NOTIFY over TCP is handed to the control loop.
+ * DNS over TCP on kernel sockets bound to the listen addresses (RFC 7766), and the UDP that the data path left to
+ * the kernel (fragments, queries from this machine): threads with an epoll each, the same answer function as the
+ * workers. NOTIFY is handed to the control loop.
  */
 #pragma once
 

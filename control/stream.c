@@ -1,0 +1,232 @@
+/*
+ * Life of the stream threads, and the way of a NOTIFY from them to the control loop and back.
+ */
+#include "control/stream_thread.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const struct counter_text stream_counter_text[STREAM_COUNTER_CNT] = {
+#define X(name, help) {#name, help},
+	STREAM_COUNTERS(X)
+#undef X
+};
+
+static bool hand_over(struct stream *s, struct stream_notify *n)
+{
+	bool room;
+
+	pthread_mutex_lock(&s->lock);
+	room = s->queue_cnt < STREAM_NOTIFY_MAX;
+	if (room) {
+		TAILQ_INSERT_TAIL(&s->queue, n, link);
+		s->queue_cnt++;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (room)
+		uv_async_send(&s->async);
+	return room;
+}
+
+bool stream_notify_send(struct stream_thread *t, struct stream_conn *conn, int udp_fd,
+			const union config_sockaddr *client, const uint8_t *msg, size_t len)
+{
+	struct stream_notify *n;
+
+	if (len > sizeof(n->msg))
+		return false;
+	n = malloc(sizeof(*n));
+	if (n == NULL)
+		return false;
+	n->thread = t;
+	n->conn = conn;
+	n->udp_fd = udp_fd;
+	n->client = *client;
+	n->rx_ns = uv_hrtime();
+	n->len = len;
+	memcpy(n->msg, msg, len);
+	if (!hand_over(t->stream, n)) {
+		free(n);
+		return false;
+	}
+	if (conn != NULL)
+		conn->notify = n;
+	return true;
+}
+
+static struct stream_notify *take(struct stream *s)
+{
+	struct stream_notify *n;
+
+	pthread_mutex_lock(&s->lock);
+	n = TAILQ_FIRST(&s->queue);
+	if (n != NULL) {
+		TAILQ_REMOVE(&s->queue, n, link);
+		s->queue_cnt--;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+static void on_queue(uv_async_t *async)
+{
+	struct stream *s = async->data;
+	struct stream_notify *n;
+
+	while ((n = take(s)) != NULL) {
+		struct stream_thread *t = n->thread;
+
+		n->len = zones_notify(s->env.zones, n->msg, n->len, sizeof(n->msg), &n->client, n->rx_ns);
+		pthread_mutex_lock(&t->lock);
+		TAILQ_INSERT_TAIL(&t->replies, n, link);
+		pthread_mutex_unlock(&t->lock);
+		stream_thread_wake(t);
+	}
+}
+
+static int threads_open(struct stream *s, struct net_error *err)
+{
+	s->threads = calloc(s->env.config->tcp_threads, sizeof(*s->threads));
+	if (s->threads == NULL)
+		return -ENOMEM;
+	for (; s->thread_cnt < s->env.config->tcp_threads; s->thread_cnt++) {
+		struct stream_thread *t = &s->threads[s->thread_cnt];
+		int rc;
+
+		t->stream = s;
+		rc = stream_thread_open(t, err);
+		if (rc < 0) {
+			stream_thread_close(t);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static int threads_start(struct stream *s)
+{
+	for (unsigned i = 0; i < s->thread_cnt; i++) {
+		struct stream_thread *t = &s->threads[i];
+		int rc = pthread_create(&t->thread, NULL, stream_thread_main, t);
+
+		if (rc != 0)
+			return -rc;
+		t->started = true;
+		pthread_setname_np(t->thread, "stream");
+	}
+	return 0;
+}
+
+static void threads_join(struct stream *s)
+{
+	for (unsigned i = 0; i < s->thread_cnt; i++) {
+		struct stream_thread *t = &s->threads[i];
+
+		if (!t->started)
+			continue;
+		__atomic_store_n(&t->stop, true,
+				 __ATOMIC_RELEASE); /* pairs with the load in stream_thread_main */
+		stream_thread_wake(t);
+		pthread_join(t->thread, NULL);
+		t->started = false;
+	}
+}
+
+static void threads_close(struct stream *s)
+{
+	for (unsigned i = 0; i < s->thread_cnt; i++)
+		stream_thread_close(&s->threads[i]);
+	free(s->threads);
+	s->threads = NULL;
+	s->thread_cnt = 0;
+}
+
+int stream_start(const struct stream_env *env, struct stream **out, struct net_error *err)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+	int rc = -ENOMEM;
+
+	if (s == NULL)
+		goto no_memory;
+	s->env = *env;
+	TAILQ_INIT(&s->queue);
+	pthread_mutex_init(&s->lock, NULL);
+	s->async.data = s;
+	rc = threads_open(s, err);
+	if (rc < 0)
+		goto close_threads;
+	rc = uv_async_init(env->loop, &s->async, on_queue);
+	if (rc < 0)
+		goto close_threads;
+	s->async_open = true;
+	rc = threads_start(s);
+	if (rc < 0)
+		goto join_threads;
+	*out = s;
+	return 0;
+
+join_threads:
+	/* The async handle is the loop's until it has closed, and s with it: the process is about to exit. */
+	threads_join(s);
+	uv_close((uv_handle_t *)&s->async, NULL);
+	snprintf(err->text, sizeof(err->text), "cannot start the stream threads: %s", strerror(-rc));
+	return rc;
+close_threads:
+	threads_close(s);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+no_memory:
+	if (rc == -ENOMEM)
+		snprintf(err->text, sizeof(err->text), "cannot start the stream threads: out of memory");
+	return rc;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct stream *s = handle->data;
+
+	s->async_open = false;
+	s->stopped(s->stopped_arg);
+}
+
+void stream_stop(struct stream *s, void (*done)(void *arg), void *arg)
+{
+	s->stopped = done;
+	s->stopped_arg = arg;
+	threads_join(s);
+	uv_close((uv_handle_t *)&s->async, on_closed);
+}
+
+void stream_free(struct stream *s)
+{
+	struct stream_notify *n;
+
+	if (s == NULL)
+		return;
+	while ((n = take(s)) != NULL)
+		free(n);
+	threads_close(s);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+void stream_counters(const struct stream *s, uint64_t out[STREAM_COUNTER_CNT])
+{
+	memset(out, 0, sizeof(uint64_t) * STREAM_COUNTER_CNT);
+	for (unsigned i = 0; i < s->thread_cnt; i++)
+		for (unsigned c = 0; c < STREAM_COUNTER_CNT; c++)
+			out[c] += __atomic_load_n(&s->threads[i].counters[c], __ATOMIC_RELAXED);
+}
+
+void stream_answer_counters(const struct stream *s, uint64_t out[ANSWER_COUNTER_CNT])
+{
+	memset(out, 0, sizeof(uint64_t) * ANSWER_COUNTER_CNT);
+	for (unsigned i = 0; i < s->thread_cnt; i++) {
+		uint64_t one[ANSWER_COUNTER_CNT];
+
+		answer_counters(s->threads[i].engine, one);
+		for (unsigned c = 0; c < ANSWER_COUNTER_CNT; c++)
+			out[c] += one[c];
+	}
+}

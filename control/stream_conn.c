@@ -1,0 +1,331 @@
+/*
+ * TCP connections of a stream thread: framing, pipelining, back-pressure, limits (RFC 7766).
+ */
+#include "control/stream_thread.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RX_CAP_FIRST 2048 /* most requests are below 100 octets; several pipelined ones arrive in one read */
+#define FRAME_MAX    (2 + DNS_MSG_MAX)
+
+static void conn_watch(struct stream_thread *t, struct stream_conn *c)
+{
+	struct epoll_event ev = {.data.ptr = &c->fd};
+
+	if (c->tx != NULL)
+		ev.events = EPOLLOUT;
+	else if (c->notify == NULL && !c->half_closed)
+		ev.events = EPOLLIN;
+	if (ev.events != c->watched && epoll_ctl(t->epoll_fd, EPOLL_CTL_MOD, c->fd.fd, &ev) == 0)
+		c->watched = ev.events;
+}
+
+static void conn_close(struct stream_thread *t, struct stream_conn *c)
+{
+	if (c->notify != NULL)
+		c->notify->conn = NULL;
+	TAILQ_REMOVE(&t->conns, c, link);
+	t->conn_cnt--;
+	stream_count(t, STREAM_CNT_open, -1);
+	close(c->fd.fd);
+	c->fd.fd = -1;
+	TAILQ_INSERT_TAIL(&t->dead, c, link);
+}
+
+void stream_conn_bury(struct stream_thread *t)
+{
+	struct stream_conn *c;
+
+	while ((c = TAILQ_FIRST(&t->dead)) != NULL) {
+		TAILQ_REMOVE(&t->dead, c, link);
+		free(c->rx);
+		free(c->tx);
+		free(c);
+	}
+}
+
+/* A slow sender of single octets does not count as active, so the idle time-out ends it. */
+static void conn_active(struct stream_thread *t, struct stream_conn *c)
+{
+	c->active_ms = t->now_ms;
+	TAILQ_REMOVE(&t->conns, c, link);
+	TAILQ_INSERT_TAIL(&t->conns, c, link);
+}
+
+/* Keeps what the socket did not take. Returns 0 or -errno. */
+static int conn_send(struct stream_thread *t, struct stream_conn *c)
+{
+	ssize_t sent = send(c->fd.fd, t->out, t->out_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (sent < 0 && errno != EAGAIN && errno != EINTR)
+		return -errno;
+	if (sent < 0)
+		sent = 0;
+	if ((uint32_t)sent < t->out_len) {
+		c->tx_len = t->out_len - (uint32_t)sent;
+		c->tx_sent = 0;
+		c->tx = malloc(c->tx_len);
+		if (c->tx == NULL)
+			return -ENOMEM;
+		memcpy(c->tx, t->out + sent, c->tx_len);
+	}
+	t->out_len = 0;
+	return 0;
+}
+
+static int conn_send_pending(struct stream_thread *t, struct stream_conn *c)
+{
+	ssize_t sent =
+		send(c->fd.fd, c->tx + c->tx_sent, c->tx_len - c->tx_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (sent < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	c->tx_sent += (uint32_t)sent;
+	conn_active(t, c);
+	if (c->tx_sent == c->tx_len) {
+		free(c->tx);
+		c->tx = NULL;
+	}
+	return 0;
+}
+
+/* Transfers out are refused: nobody is allowed by default. The request is only header and question by then. */
+static uint32_t refuse(uint8_t *msg, uint32_t len)
+{
+	struct wire_in in = wire_in_init(msg, len);
+	uint8_t name[NAME_LEN_MAX];
+
+	wire_get_bytes(&in, DNS_HEADER_LEN);
+	name_get_plain(&in, name);
+	wire_get32(&in);
+	if (in.bad)
+		return 0;
+	wire_store16(msg + 2,
+		     (uint16_t)(DNS_FLAG_QR | (wire_load16(msg + 2) & (DNS_OPCODE_MASK | DNS_FLAG_RD)) |
+				DNS_RCODE_REFUSED));
+	memset(msg + 6, 0, 6);
+	return (uint32_t)wire_in_pos(&in);
+}
+
+/* One request of len octets at msg. Returns false when the connection must be closed. */
+static bool answer_request(struct stream_thread *t, struct stream_conn *c, const uint8_t *msg, uint32_t len)
+{
+	uint8_t *frame = t->out + t->out_len;
+	struct answer_job job = {.msg = frame + 2,
+				 .len = len,
+				 .cap = DNS_MSG_MAX,
+				 .transport = ANSWER_TCP,
+				 .family = c->client.sa.sa_family == AF_INET ? 4 : 6};
+	struct answer_job *jobs[] = {&job};
+
+	if (job.family == 4)
+		memcpy(job.client, &c->client.in4.sin_addr, 4);
+	else
+		memcpy(job.client, &c->client.in6.sin6_addr, 16);
+	memcpy(job.msg, msg, len);
+	stream_count(t, STREAM_CNT_requests, 1);
+	answer_burst(t->engine, jobs, 1);
+	switch ((enum answer_verdict)job.verdict) {
+	case ANSWER_DROP:
+		return false; /* not DNS, or a response: RFC 7766 has no use for such a client */
+	case ANSWER_NOTIFY:
+		return stream_notify_send(t, c, -1, &c->client, msg, len);
+	case ANSWER_TRANSFER:
+		job.len = refuse(job.msg, job.len);
+		if (job.len == 0)
+			return false;
+		break;
+	case ANSWER_SEND:
+		break;
+	}
+	wire_store16(frame, (uint16_t)job.len);
+	t->out_len += 2 + job.len;
+	stream_count(t, STREAM_CNT_responses, 1);
+	return true;
+}
+
+/*
+ * Answers the complete requests in the receive buffer, until one needs the control loop or the client stops
+ * reading. Returns false when the connection must be closed.
+ */
+static bool conn_process(struct stream_thread *t, struct stream_conn *c)
+{
+	uint32_t pos = 0;
+
+	while (c->notify == NULL && c->tx == NULL && c->rx_len - pos >= 2) {
+		uint32_t len = wire_load16(c->rx + pos);
+
+		if (c->rx_len - pos - 2 < len)
+			break;
+		if (!answer_request(t, c, c->rx + pos + 2, len)) {
+			stream_count(t, STREAM_CNT_closed_error, 1);
+			t->out_len = 0;
+			return false;
+		}
+		conn_active(t, c);
+		pos += 2 + len;
+		if (STREAM_OUT_CAP - t->out_len < FRAME_MAX && conn_send(t, c) < 0)
+			return false;
+	}
+	if (pos > 0) {
+		c->rx_len -= pos;
+		memmove(c->rx, c->rx + pos, c->rx_len);
+	}
+	return t->out_len == 0 || conn_send(t, c) == 0;
+}
+
+/* Room for the whole request that is being received. */
+static int conn_grow(struct stream_conn *c)
+{
+	uint32_t need = c->rx_len >= 2 ? 2u + wire_load16(c->rx) : 2;
+	uint8_t *rx;
+
+	if (c->rx_cap >= need && c->rx_len < c->rx_cap)
+		return 0;
+	if (need < RX_CAP_FIRST)
+		need = RX_CAP_FIRST;
+	rx = realloc(c->rx, need);
+	if (rx == NULL)
+		return -ENOMEM;
+	c->rx = rx;
+	c->rx_cap = need;
+	return 0;
+}
+
+/* Returns false when the connection must be closed. */
+static bool conn_receive(struct stream_thread *t, struct stream_conn *c)
+{
+	ssize_t got;
+
+	if (conn_grow(c) < 0)
+		return false;
+	got = recv(c->fd.fd, c->rx + c->rx_len, c->rx_cap - c->rx_len, MSG_DONTWAIT);
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (got == 0)
+		c->half_closed = true;
+	c->rx_len += (uint32_t)got;
+	return true;
+}
+
+/* After anything that may have unblocked or finished the connection. */
+static void conn_settle(struct stream_thread *t, struct stream_conn *c, bool ok)
+{
+	if (ok && c->tx == NULL && c->notify == NULL)
+		ok = conn_process(t, c);
+	if (!ok || (c->half_closed && c->tx == NULL && c->notify == NULL))
+		conn_close(t, c);
+	else
+		conn_watch(t, c);
+}
+
+void stream_conn_event(struct stream_thread *t, struct stream_conn *c, uint32_t events)
+{
+	bool ok = true;
+
+	if (c->fd.fd < 0)
+		return; /* closed earlier in this turn */
+	if ((events & EPOLLERR) != 0)
+		ok = false;
+	else if (c->tx != NULL)
+		ok = conn_send_pending(t, c) == 0;
+	else if (c->notify == NULL)
+		ok = conn_receive(t, c);
+	else if ((events & EPOLLHUP) != 0)
+		ok = false;
+	conn_settle(t, c, ok);
+}
+
+void stream_conn_reply(struct stream_thread *t, struct stream_notify *n)
+{
+	struct stream_conn *c = n->conn;
+	bool ok = n->len > 0;
+
+	c->notify = NULL;
+	if (ok) {
+		wire_store16(t->out, (uint16_t)n->len);
+		memcpy(t->out + 2, n->msg, n->len);
+		t->out_len = 2 + (uint32_t)n->len;
+		stream_count(t, STREAM_CNT_responses, 1);
+		ok = conn_send(t, c) == 0;
+	}
+	conn_settle(t, c, ok);
+}
+
+/*
+ * At the limit the connection that has been idle longest makes room, so that a client that opens connections and
+ * says nothing cannot keep others out (RFC 7766 6.2.3).
+ */
+static void make_room(struct stream_thread *t)
+{
+	struct stream_conn *oldest = TAILQ_FIRST(&t->conns);
+
+	if (t->conn_cnt < t->conn_max || oldest == NULL)
+		return;
+	stream_count(t, STREAM_CNT_closed_limit, 1);
+	conn_close(t, oldest);
+}
+
+void stream_conn_accept(struct stream_thread *t, int listener)
+{
+	union config_sockaddr client;
+	socklen_t len = sizeof(client);
+	int fd = accept4(listener, &client.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct epoll_event ev = {.events = EPOLLIN};
+	struct stream_conn *c;
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			make_room(t); /* level-triggered: the next turn tries again */
+		return;
+	}
+	make_room(t);
+	c = calloc(1, sizeof(*c));
+	if (c == NULL) {
+		close(fd);
+		return;
+	}
+	c->fd = (struct stream_fd){.kind = STREAM_FD_CONN, .fd = fd};
+	c->client = client;
+	c->active_ms = t->now_ms;
+	c->watched = EPOLLIN;
+	ev.data.ptr = &c->fd;
+	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
+		close(fd);
+		free(c);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&t->conns, c, link);
+	t->conn_cnt++;
+	stream_count(t, STREAM_CNT_accepted, 1);
+	stream_count(t, STREAM_CNT_open, 1);
+}
+
+int stream_conn_next_ms(const struct stream_thread *t)
+{
+	const struct stream_conn *oldest = TAILQ_FIRST(&t->conns);
+	uint64_t due;
+
+	if (oldest == NULL)
+		return -1;
+	due = oldest->active_ms + t->stream->env.config->tcp_idle_ms;
+	return due <= t->now_ms ? 0 : (int)(due - t->now_ms);
+}
+
+void stream_conn_expire(struct stream_thread *t)
+{
+	while (stream_conn_next_ms(t) == 0) {
+		stream_count(t, STREAM_CNT_closed_idle, 1);
+		conn_close(t, TAILQ_FIRST(&t->conns));
+	}
+}
+
+void stream_conn_close_all(struct stream_thread *t)
+{
+	while (!TAILQ_EMPTY(&t->conns))
+		conn_close(t, TAILQ_FIRST(&t->conns));
+}
