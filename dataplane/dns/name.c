@@ -1,4 +1,5 @@
 #include "dataplane/dns/name.h"
+#include "dataplane/dns/protocol.h"
 
 #include <errno.h>
 
@@ -21,6 +22,7 @@ size_t name_get(struct wire_in *in, uint8_t out[NAME_LEN_MAX])
 	const uint8_t *p = in->cur;
 	const uint8_t *resume = NULL;	/* behind the name as it stands here */
 	const uint8_t *limit = in->cur; /* the next pointer must land before this: strictly backwards */
+	unsigned pointer_cnt = 0;
 	size_t len = 0;
 
 	if (in->bad)
@@ -37,7 +39,8 @@ size_t name_get(struct wire_in *in, uint8_t out[NAME_LEN_MAX])
 			if (in->end - p < 2)
 				goto bad;
 			to = in->base + ((l & 0x3F) << 8 | p[1]);
-			if (to >= limit)
+			if (to >= limit || to < in->base + DNS_HEADER_LEN ||
+			    ++pointer_cnt > NAME_POINTERS_MAX)
 				goto bad;
 			if (resume == NULL)
 				resume = p + 2;

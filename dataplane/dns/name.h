@@ -12,13 +12,17 @@
 
 #define NAME_LEN_MAX	255 /* octets, with the root label (RFC 1035 2.3.4) */
 #define NAME_LABEL_MAX	63
-#define NAME_LABELS_MAX 127  /* without the root: 127 one-octet labels fill 255 octets */
-#define NAME_TEXT_CAP	1024 /* presentation form: every octet as \DDD, dots and NUL still fit */
+#define NAME_LABELS_MAX 127 /* without the root: 127 one-octet labels fill 255 octets */
+/* A pointer after each label is the most a name can use; more of them only cost the reader time. */
+#define NAME_POINTERS_MAX NAME_LABELS_MAX
+#define NAME_TEXT_CAP	  1024 /* presentation form: every octet as \DDD, dots and NUL still fit */
 
 /*
- * Reads a name that may be compressed. Pointers must go strictly backwards from where the last one stood, so a
- * loop is impossible and the work is bounded (RFC 1035 4.1.4). in->cur ends behind the name as it stands in the
- * message. Returns the length written to out, or 0 with in->bad set (out is then unspecified).
+ * Reads a name that may be compressed. A pointer must lead strictly backwards from the start of the piece of name
+ * that it ends, and not into the header, so a loop is impossible (RFC 1035 4.1.4: "a prior occurrence of the same
+ * name"); at most NAME_POINTERS_MAX are followed, so the work is bounded. in->base is the start of the message.
+ * in->cur ends behind the name as it stands in the message. Returns the length written to out, or 0 with in->bad
+ * set (out is then unspecified).
  */
 size_t name_get(struct wire_in *in, uint8_t out[NAME_LEN_MAX]);
 
