@@ -24,8 +24,8 @@ struct config_primary {
 };
 
 struct config_zone {
-	char *name_text; /* presentation form with trailing dot */
-	uint8_t name[NAME_LEN_MAX];
+	char *name_text;			 /* presentation form with trailing dot, lower case */
+	uint8_t name[NAME_LEN_MAX];		 /* lower case */
 	const struct config_primary **primaries; /* in order of preference */
 	unsigned primary_cnt;
 	/* Caps on the SOA's timers, seconds; FEATURES b1. */
@@ -59,7 +59,8 @@ struct config {
 
 /*
  * Reads and checks a file. Returns 0, or -errno with the reasons, one a line, written to errors (cut to cap): each
- * with file, line and column where the parser knows them.
+ * "FILE:LINE:COLUMN: KEY PATH: what is wrong". On success errors is empty or holds warnings. All that is wrong is found
+ * in one go. -EINVAL: the content; otherwise the file could not be read, or -ENOMEM.
  */
 int config_load(const char *file, struct config **out, char *errors, size_t cap);
 void config_free(struct config *c);

@@ -1,6 +1,11 @@
 /*
  * Log lines: key=value, zone first, peer second, reason last; to stderr (one line each) or the journal.
  * Values that need it are quoted and escaped, so what a peer sends cannot forge a line. Any thread but workers.
+ *
+ *     2026-11-22T12:00:00.123Z notice transfer-done zone=example.com. peer=192.0.2.53@53 serial=5 records=10
+ *
+ * LOG_TO_JOURNAL writes to stderr too, for a service whose stderr is the journal (systemd's default): the time is left
+ * out, and the priority stands in front as "<5>", which the journal takes off again (sd-daemon(3)).
  */
 #pragma once
 
@@ -18,7 +23,8 @@ void log_free(struct log *log);
 
 /*
  * event: a fixed word such as "transfer-done"; zone and peer: text or NULL. fmt: further key=value pairs, made with
- * log_quote where a value is not ours. Never fails.
+ * log_quote where a value is not ours. One write(2) per line, at most 3072 octets (cut), control characters shown as
+ * '?'. Never fails; errno is kept.
  */
 void log_event(struct log *log, enum log_level level, const char *event, const char *zone, const char *peer,
 	       const char *fmt, ...) __attribute__((format(printf, 6, 7)));
@@ -27,8 +33,8 @@ void log_event(struct log *log, enum log_level level, const char *event, const c
 const char *log_quote(const char *text, char *buf, unsigned cap);
 
 /*
- * For lines that a packet can cause: at most `burst` a second per limit, then one line that says how many were left
- * out. The struct lives with the caller, zeroed.
+ * For lines that a packet can cause: at most `burst` a second per limit; the first call of a later second logs how
+ * many were left out. The struct lives with the caller, zeroed, and is used by one thread.
  */
 struct log_limit {
 	uint64_t second;

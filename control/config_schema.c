@@ -1,0 +1,119 @@
+#include "control/config_schema.h"
+
+#define TEXT(key, type, member)                                                                \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 0, \
+			       CYAML_UNLIMITED)
+#define LIST(key, type, member, count, entry)                                                          \
+	CYAML_FIELD_SEQUENCE_COUNT(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, count, \
+				   entry, 0, CYAML_UNLIMITED)
+#define MAP(key, member, fields)                                                                          \
+	CYAML_FIELD_MAPPING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config, member, \
+				fields)
+
+static const struct cyaml_schema_value text = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED),
+};
+
+static const struct cyaml_schema_field server_fields[] = {
+	LIST("listen", struct raw_server, listen.item, listen.cnt, &text),
+	TEXT("identity", struct raw_server, identity),
+	TEXT("version", struct raw_server, version),
+	TEXT("udp-payload", struct raw_server, udp_payload),
+	CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_field tcp_fields[] = {
+	TEXT("enabled", struct raw_tcp, enabled),
+	TEXT("threads", struct raw_tcp, threads),
+	TEXT("clients", struct raw_tcp, clients),
+	TEXT("idle-timeout", struct raw_tcp, idle_timeout),
+	CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_field port_fields[] = {
+	TEXT("driver", struct raw_port, driver),
+	TEXT("device", struct raw_port, device),
+	TEXT("exception", struct raw_port, exception),
+	TEXT("args", struct raw_port, args),
+	TEXT("id", struct raw_port, id),
+	TEXT("role", struct raw_port, role),
+	TEXT("rx-ring", struct raw_port, rx_ring),
+	TEXT("tx-ring", struct raw_port, tx_ring),
+	CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_value port = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields),
+};
+
+static const struct cyaml_schema_field dataplane_fields[] = {
+	TEXT("main-cpu", struct raw_dataplane, main_cpu),
+	LIST("workers", struct raw_dataplane, workers.item, workers.cnt, &text),
+	TEXT("idle", struct raw_dataplane, idle),
+	TEXT("idle-sleep", struct raw_dataplane, idle_sleep),
+	TEXT("memory", struct raw_dataplane, memory),
+	TEXT("prefix", struct raw_dataplane, prefix),
+	LIST("ports", struct raw_dataplane, ports, ports_cnt, &port),
+	CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_field control_fields[] = {
+	TEXT("socket", struct raw_control, socket),
+	CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_field log_fields[] = {
+	TEXT("level", struct raw_log, level),
+	TEXT("target", struct raw_log, target),
+	CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_field primary_fields[] = {
+	TEXT("name", struct raw_primary, name),
+	TEXT("address", struct raw_primary, address),
+	TEXT("port", struct raw_primary, port),
+	TEXT("source", struct raw_primary, source),
+	CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_value primary = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_primary, primary_fields),
+};
+
+static const struct cyaml_schema_field defaults_fields[] = {
+#define X(key, raw, member, kind, least, most, fallback) TEXT(key, struct raw_zone_keys, raw),
+	CONFIG_ZONE_KEYS(X)
+#undef X
+		CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_field zone_fields[] = {
+	TEXT("name", struct raw_zone, name),
+	LIST("primaries", struct raw_zone, primaries.item, primaries.cnt, &text),
+#define X(key, raw, member, kind, least, most, fallback) TEXT(key, struct raw_zone, keys.raw),
+	CONFIG_ZONE_KEYS(X)
+#undef X
+		CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_value zone = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_zone, zone_fields),
+};
+
+static const struct cyaml_schema_field root_fields[] = {
+	MAP("server", server, server_fields),
+	MAP("tcp", tcp, tcp_fields),
+	MAP("dataplane", dataplane, dataplane_fields),
+	TEXT("zone-memory", struct raw_config, zone_memory),
+	TEXT("builders", struct raw_config, builders),
+	MAP("control", control, control_fields),
+	MAP("log", log, log_fields),
+	LIST("primaries", struct raw_config, primaries, primaries_cnt, &primary),
+	MAP("defaults", defaults, defaults_fields),
+	LIST("zones", struct raw_config, zones, zones_cnt, &zone),
+	CYAML_FIELD_END,
+};
+
+const struct cyaml_schema_value config_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw_config, root_fields),
+};

@@ -1,0 +1,115 @@
+/*
+ * The configuration as it stands in the file: every scalar is text, NULL when absent. The schema that libcyaml loads it
+ * by is also what the walk over the file (config_yaml.h) checks keys against, so there is one list of keys.
+ */
+#pragma once
+
+#include <cyaml/cyaml.h>
+
+struct raw_list {
+	char **item;
+	unsigned cnt;
+};
+
+struct raw_server {
+	struct raw_list listen;
+	char *identity;
+	char *version;
+	char *udp_payload;
+};
+
+struct raw_tcp {
+	char *enabled;
+	char *threads;
+	char *clients;
+	char *idle_timeout;
+};
+
+struct raw_port {
+	char *driver;
+	char *device;
+	char *exception;
+	char *args;
+	char *id;
+	char *role;
+	char *rx_ring;
+	char *tx_ring;
+};
+
+struct raw_dataplane {
+	char *main_cpu;
+	struct raw_list workers;
+	char *idle;
+	char *idle_sleep;
+	char *memory;
+	char *prefix;
+	struct raw_port *ports;
+	unsigned ports_cnt;
+};
+
+struct raw_control {
+	char *socket;
+};
+
+struct raw_log {
+	char *level;
+	char *target;
+};
+
+struct raw_primary {
+	char *name;
+	char *address;
+	char *port;
+	char *source;
+};
+
+/*
+ * What `defaults` and each zone may say, in one list:
+ * X(key in the file, member here and way to the member of config_zone, kind, least, most, default).
+ * Kinds: SECONDS, COUNT, SIZE. Bounds and defaults of SECONDS are seconds.
+ *
+ * Refresh, retry and expire bounds follow what Knot and BIND do (a cap of four weeks, two weeks and 24 weeks); a refresh
+ * below two seconds is a mistake in the zone, not a wish. transfer-time is BIND's two hours. No limit on sizes by
+ * default: a limit that is guessed breaks somebody's zone.
+ */
+#define CONFIG_ZONE_KEYS(X)                                                                        \
+	X("refresh-min", refresh_min, refresh_min, SECONDS, 1, 31536000, 2)                        \
+	X("refresh-max", refresh_max, refresh_max, SECONDS, 1, 31536000, 2419200)                  \
+	X("retry-min", retry_min, retry_min, SECONDS, 1, 31536000, 1)                              \
+	X("retry-max", retry_max, retry_max, SECONDS, 1, 31536000, 1209600)                        \
+	X("expire-min", expire_min, expire_min, SECONDS, 1, 315360000, 3)                          \
+	X("expire-max", expire_max, expire_max, SECONDS, 1, 315360000, 14515200)                   \
+	X("transfer-records", transfer_records, limits.records, COUNT, 0, UINT64_MAX, 0)           \
+	X("transfer-bytes", transfer_bytes, limits.bytes, SIZE, 0, UINT64_MAX, 0)                  \
+	X("record-set-records", record_set_records, limits.rrset_records, COUNT, 0, UINT32_MAX, 0) \
+	X("transfer-time", transfer_time, transfer_time_max, SECONDS, 1, 604800, 7200)             \
+	X("transfer-idle", transfer_idle, transfer_idle_max, SECONDS, 1, 86400, 60)
+
+struct raw_zone_keys {
+#define X(key, raw, member, kind, least, most, fallback) char *raw;
+	CONFIG_ZONE_KEYS(X)
+#undef X
+};
+
+struct raw_zone {
+	char *name;
+	struct raw_list primaries;
+	struct raw_zone_keys keys;
+};
+
+struct raw_config {
+	struct raw_server *server;
+	struct raw_tcp *tcp;
+	struct raw_dataplane *dataplane;
+	char *zone_memory;
+	char *builders;
+	struct raw_control *control;
+	struct raw_log *log;
+	struct raw_primary *primaries;
+	unsigned primaries_cnt;
+	struct raw_zone_keys *defaults;
+	struct raw_zone *zones;
+	unsigned zones_cnt;
+};
+
+extern const struct cyaml_schema_value config_schema;

@@ -1,0 +1,617 @@
+/*
+ * What configurations are accepted, what becomes of each key, and what a person is told about a bad one.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/config.h"
+
+#define ERRORS_CAP 8192
+
+struct loaded {
+	struct config *config;
+	int rc;
+	char file[64];
+	char errors[ERRORS_CAP];
+};
+
+static void load_octets(struct loaded *l, const void *text, size_t len)
+{
+	int fd;
+
+	memset(l, 0, sizeof(*l));
+	snprintf(l->file, sizeof(l->file), "/tmp/lockstep-config-XXXXXX");
+	fd = mkstemp(l->file);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, len), (ssize_t)len);
+	close(fd);
+	memset(l->errors, 'x', sizeof(l->errors) - 1);
+	l->rc = config_load(l->file, &l->config, l->errors, sizeof(l->errors));
+	unlink(l->file);
+	if (l->rc == 0)
+		assert_non_null(l->config);
+	else
+		assert_null(l->config);
+}
+
+static void load(struct loaded *l, const char *text)
+{
+	load_octets(l, text, strlen(text));
+}
+
+static void unload(struct loaded *l)
+{
+	config_free(l->config);
+}
+
+/* The smallest configuration, with room for more sections in front. */
+#define BASE                              \
+	"server: {listen: [192.0.2.1]}\n" \
+	"dataplane: {ports: [{driver: af_xdp, device: eth0}], workers: [0]}\n"
+#define PRIMARY "primaries: [{name: one, address: 192.0.2.53}]\n"
+#define ZONE	"zones: [{name: example.com, primaries: [one]}]\n"
+
+static void load_good(struct loaded *l, const char *text)
+{
+	load(l, text);
+	if (l->rc != 0)
+		fail_msg("refused: %s", l->errors);
+}
+
+/* One error line, which starts at place ("3:9") and contains each of the words, separated by '|'. */
+static void refused(const char *text, const char *place, const char *words)
+{
+	char copy[512], expect[128];
+	struct loaded l;
+	char *save = NULL;
+
+	load(&l, text);
+	assert_int_equal(l.rc, -EINVAL);
+	snprintf(expect, sizeof(expect), "%s:%s: ", l.file, place);
+	if (strstr(l.errors, expect) == NULL)
+		fail_msg("\"%s\" is not in: %s", expect, l.errors);
+	snprintf(copy, sizeof(copy), "%s", words);
+	for (char *w = strtok_r(copy, "|", &save); w != NULL; w = strtok_r(NULL, "|", &save)) {
+		if (strstr(l.errors, w) == NULL)
+			fail_msg("\"%s\" is not in: %s", w, l.errors);
+	}
+}
+
+static void smallest_configuration_gets_the_documented_defaults(void **state)
+{
+	struct loaded l;
+	const struct config *c;
+
+	load_good(&l, BASE PRIMARY ZONE);
+	c = l.config;
+	assert_int_equal(c->listen_cnt, 1);
+	assert_int_equal(c->listen[0].family, 4);
+	assert_memory_equal(c->listen[0].addr, "\xc0\x00\x02\x01", 4);
+	assert_int_equal(c->answer.udp_payload_max, 1232);
+	assert_int_equal(c->answer.identity_len, 0);
+	assert_int_equal(c->answer.version_len, 0);
+	assert_true(c->tcp);
+	assert_int_equal(c->tcp_threads, 1);
+	assert_int_equal(c->tcp_clients_max, 1000);
+	assert_int_equal(c->tcp_idle_ms, 10000);
+	assert_int_equal(c->builder_threads, 1);
+	assert_int_equal(c->zone_memory_max, UINT64_C(8) << 30);
+	assert_string_equal(c->control_socket, "/run/lockstep/control.sock");
+	assert_int_equal(c->log_level, LOG_INFO);
+	assert_int_equal(c->log_target, LOG_TO_STDERR);
+	assert_int_equal(c->net.idle, NET_IDLE_ADAPTIVE);
+	assert_int_equal(c->net.idle_sleep_us, 100);
+	assert_int_equal(c->net.memory_mb, 512);
+	assert_string_equal(c->net.prefix, "lockstep");
+	assert_ptr_equal(c->net.listen, c->listen);
+	assert_int_equal(c->net.listen_cnt, 1);
+	assert_int_equal(c->net.port_cnt, 1);
+	assert_int_equal(c->net.ports[0].driver, NET_AF_XDP);
+	assert_string_equal(c->net.ports[0].device, "eth0");
+	unload(&l);
+}
+
+static void zone_caps_have_defaults(void **state)
+{
+	struct loaded l;
+	const struct config_zone *z;
+
+	load_good(&l, BASE PRIMARY ZONE);
+	z = &l.config->zones[0];
+	assert_string_equal(z->name_text, "example.com.");
+	assert_memory_equal(z->name, "\7example\3com", 13);
+	assert_int_equal(z->primary_cnt, 1);
+	assert_ptr_equal(z->primaries[0], &l.config->primaries[0]);
+	assert_int_equal(z->refresh_min, 2);
+	assert_int_equal(z->refresh_max, 4 * 7 * 86400);
+	assert_int_equal(z->retry_min, 1);
+	assert_int_equal(z->retry_max, 2 * 7 * 86400);
+	assert_int_equal(z->expire_min, 3);
+	assert_int_equal(z->expire_max, 24 * 7 * 86400);
+	assert_int_equal(z->limits.records, 0);
+	assert_int_equal(z->limits.bytes, 0);
+	assert_int_equal(z->limits.rrset_records, 0);
+	assert_int_equal(z->transfer_time_max, 7200);
+	assert_int_equal(z->transfer_idle_max, 60);
+	unload(&l);
+}
+
+static void a_zone_overrides_defaults_and_defaults_override_ours(void **state)
+{
+	struct loaded l;
+	const struct config_zone *z;
+
+	load_good(&l,
+		  BASE PRIMARY "defaults: {refresh-min: 5s, retry-max: 1h, transfer-records: 1000}\n"
+			       "zones:\n"
+			       "- {name: a.example, primaries: [one]}\n"
+			       "- {name: b.example, primaries: [one], refresh-min: 1m, transfer-bytes: 2G,\n"
+			       "   record-set-records: 77, transfer-records: 18446744073709551615}\n");
+	z = l.config->zones;
+	assert_int_equal(z[0].refresh_min, 5);
+	assert_int_equal(z[0].retry_max, 3600);
+	assert_int_equal(z[0].limits.records, 1000);
+	assert_int_equal(z[1].refresh_min, 60);
+	assert_int_equal(z[1].retry_max, 3600);
+	assert_true(z[1].limits.records == UINT64_MAX);
+	assert_int_equal(z[1].limits.bytes, UINT64_C(2) << 30);
+	assert_int_equal(z[1].limits.rrset_records, 77);
+	unload(&l);
+}
+
+static void every_key_arrives_where_it_belongs(void **state)
+{
+	struct loaded l;
+	const struct config *c;
+
+	load_good(&l, "server:\n"
+		      "  listen: [192.0.2.1, \"2001:db8::1\"]\n"
+		      "  identity: ns1.example.net\n"
+		      "  version: \"Lockstep\"\n"
+		      "  udp-payload: 4096\n"
+		      "tcp: {enabled: no, threads: 2, clients: 7, idle-timeout: 1500ms}\n"
+		      "dataplane:\n"
+		      "  main-cpu: 0\n"
+		      "  workers: [0]\n"
+		      "  idle: busy\n"
+		      "  idle-sleep: 1ms\n"
+		      "  memory: 0\n"
+		      "  prefix: test_1\n"
+		      "  ports:\n"
+		      "    - {driver: af_xdp, device: eth0, rx-ring: 2048, tx-ring: 512}\n"
+		      "    - {driver: pci, device: \"0000:03:00.0\", exception: ls0, args: \"a=1,b=2\"}\n"
+		      "    - {driver: vdev, device: \"net_tap0,iface=wire0\", exception: ls1}\n"
+		      "    - {driver: memif, device: /run/lockstep/memif.sock, id: 3, role: server}\n"
+		      "zone-memory: 1536M\n"
+		      "builders: 4\n"
+		      "control: {socket: /run/x.sock}\n"
+		      "log: {level: debug, target: journal}\n");
+	c = l.config;
+	assert_int_equal(c->listen_cnt, 2);
+	assert_int_equal(c->listen[1].family, 6);
+	assert_memory_equal(c->listen[1].addr, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+	assert_int_equal(c->answer.identity_len, 15);
+	assert_memory_equal(c->answer.identity, "ns1.example.net", 15);
+	assert_int_equal(c->answer.version_len, 8);
+	assert_int_equal(c->answer.udp_payload_max, 4096);
+	assert_false(c->tcp);
+	assert_int_equal(c->tcp_threads, 2);
+	assert_int_equal(c->tcp_clients_max, 7);
+	assert_int_equal(c->tcp_idle_ms, 1500);
+	assert_int_equal(c->net.worker_cnt, 1);
+	assert_int_equal(c->net.worker_cpus[0], 0);
+	assert_int_equal(c->net.idle, NET_IDLE_BUSY);
+	assert_int_equal(c->net.idle_sleep_us, 1000);
+	assert_int_equal(c->net.memory_mb, 0);
+	assert_string_equal(c->net.prefix, "test_1");
+	assert_int_equal(c->net.port_cnt, 4);
+	assert_int_equal(c->net.ports[0].rx_ring, 2048);
+	assert_int_equal(c->net.ports[0].tx_ring, 512);
+	assert_int_equal(c->net.ports[1].driver, NET_PCI);
+	assert_string_equal(c->net.ports[1].exception, "ls0");
+	assert_string_equal(c->net.ports[1].args, "a=1,b=2");
+	assert_int_equal(c->net.ports[2].driver, NET_VDEV);
+	assert_string_equal(c->net.ports[2].device, "net_tap0,iface=wire0");
+	assert_int_equal(c->net.ports[3].driver, NET_MEMIF);
+	assert_int_equal(c->net.ports[3].memif_id, 3);
+	assert_true(c->net.ports[3].memif_server);
+	assert_int_equal(c->zone_memory_max, UINT64_C(1536) << 20);
+	assert_int_equal(c->builder_threads, 4);
+	assert_string_equal(c->control_socket, "/run/x.sock");
+	assert_int_equal(c->log_level, LOG_DEBUG);
+	assert_int_equal(c->log_target, LOG_TO_JOURNAL);
+	unload(&l);
+}
+
+static void primaries_have_addresses_ports_and_sources(void **state)
+{
+	char text[CONFIG_ADDRESS_TEXT_CAP];
+	struct loaded l;
+	const struct config_zone *z;
+
+	load_good(&l, BASE "primaries:\n"
+			   "- {name: zeta, address: \"2001:db8::53\", port: 5353, source: \"2001:db8::1\"}\n"
+			   "- {name: alpha, address: 192.0.2.53}\n"
+			   "zones: [{name: example.com, primaries: [zeta, alpha]}]\n");
+	z = &l.config->zones[0];
+	assert_int_equal(z->primary_cnt, 2);
+	assert_string_equal(z->primaries[0]->name, "zeta"); /* the zone's order, not the alphabet's */
+	assert_string_equal(config_address_text(&z->primaries[0]->address, text), "2001:db8::53@5353");
+	assert_string_equal(config_address_text(&z->primaries[0]->source, text), "2001:db8::1@0");
+	assert_string_equal(config_address_text(&z->primaries[1]->address, text), "192.0.2.53@53");
+	assert_int_equal(z->primaries[1]->source.sa.sa_family, AF_UNSPEC);
+	assert_string_equal(config_address_text(&z->primaries[1]->source, text), "unspecified");
+	unload(&l);
+}
+
+static void the_root_and_escaped_names_are_zones_like_any_other(void **state)
+{
+	struct loaded l;
+
+	load_good(&l, BASE PRIMARY "zones:\n"
+				   "- {name: ., primaries: [one]}\n"
+				   "- {name: 'EXAMPLE.Com.', primaries: [one]}\n"
+				   "- {name: 'a\\.b.example', primaries: [one]}\n");
+	assert_string_equal(l.config->zones[0].name_text, ".");
+	assert_int_equal(l.config->zones[0].name[0], 0);
+	assert_string_equal(l.config->zones[1].name_text, "example.com.");
+	assert_string_equal(l.config->zones[2].name_text, "a\\.b.example.");
+	unload(&l);
+}
+
+static void unknown_keys_are_errors_at_their_place_with_a_suggestion(void **state)
+{
+	refused("server:\n  listen: [192.0.2.1]\n  idenity: x\n", "3:3",
+		"server: unknown key \"idenity\"; did you mean \"identity\"?");
+	refused(BASE PRIMARY "zones:\n- name: a\n  primaries: [one]\n  colour: {a: [b, {c: d}]}\n", "7:3",
+		"zones[0]: unknown key \"colour\"");
+	refused("listen: [a]\n" BASE, "1:1", "unknown key \"listen\"");
+}
+
+static void all_errors_are_told_at_once_in_the_order_of_the_file(void **state)
+{
+	struct loaded l;
+	const char *a, *b, *c;
+
+	load(&l, "server: {listen: [300.0.2.1], udp-payload: 100}\n"
+		 "builders: none\n"
+		 "dataplane: {ports: [{driver: af_xdp, device: eth0}]}\n");
+	assert_int_equal(l.rc, -EINVAL);
+	a = strstr(l.errors, ":1:19: server.listen[0]: \"300.0.2.1\" is not an IPv4 or IPv6 address\n");
+	b = strstr(l.errors, ":1:44: server.udp-payload: \"100\" is out of range, must be 512 to 4096\n");
+	c = strstr(l.errors, ":2:11: builders: \"none\" is not a whole number\n");
+	if (a == NULL || b == NULL || c == NULL || a > b || b > c)
+		fail_msg("%s", l.errors);
+}
+
+static void shape_errors_name_line_and_column(void **state)
+{
+	refused("server: []\n", "1:9", "server: must be keys with values, but nests further");
+	refused("server: {listen: 192.0.2.1}\n", "1:18",
+		"server.listen: must be a list, but is a single value");
+	refused("zones:\n", "1:7", "zones: must be a list, but is empty");
+	refused("builders: {a: b}\n", "1:11", "builders: must be a single value, but nests further");
+	refused("builders: 1\nbuilders: 2\n", "2:1", "builders: is given twice");
+	refused("server: {listen: [192.0.2.1]\n", "2:1", "did not find expected|starts at line 1");
+	refused("a: b: c\n", "1:5", "mapping values are not allowed");
+	refused("server: &x {}\ntcp: *x\n", "2:6", "aliases are not supported");
+	refused("? [a]\n: b\n" BASE, "1:3", "has a key that is not a word");
+	refused(BASE "---\nx: y\n", "3:1", "second document");
+	refused("- a\n", "1:1", "must be keys with values");
+	refused("log: {level: \"inf\\0o\"}\n", "1:14", "log.level: has a NUL");
+}
+
+static void what_is_required_is_asked_for(void **state)
+{
+	struct loaded l;
+
+	load(&l, "");
+	assert_int_equal(l.rc, -EINVAL);
+	assert_non_null(strstr(l.errors, "server.listen: is missing"));
+	assert_non_null(strstr(l.errors, "dataplane.ports: is missing"));
+	refused(BASE "primaries: [{address: 192.0.2.1}]\n", "3:13", "primaries[0].name: is missing");
+	refused(BASE "primaries: [{name: x}]\n", "3:13", "primaries[0].address: is missing");
+	refused(BASE PRIMARY "zones: [{primaries: [one]}]\n", "4:9", "zones[0].name: is missing");
+	refused(BASE PRIMARY "zones: [{name: a}]\n", "4:9", "zone a.: has no primaries");
+	refused(BASE PRIMARY "zones: [{name: a, primaries: []}]\n", "4:9", "zone a.: has no primaries");
+	refused("server: {listen: [192.0.2.1]}\ndataplane: {ports: [{device: eth0}]}\n", "2:21",
+		"dataplane.ports[0].driver: is missing");
+	refused("server: {listen: [192.0.2.1]}\ndataplane: {ports: [{driver: pci}]}\n", "2:21",
+		"dataplane.ports[0].device: is missing");
+}
+
+static void addresses_must_be_those_of_a_host(void **state)
+{
+	refused("server: {listen: [0.0.0.0]}\n", "1:19", "unspecified");
+	refused("server: {listen: ['::']}\n", "1:19", "unspecified");
+	refused("server: {listen: [224.0.0.1]}\n", "1:19", "multicast");
+	refused("server: {listen: ['ff02::1']}\n", "1:19", "multicast");
+	refused("server: {listen: [255.255.255.255]}\n", "1:19", "broadcast");
+	refused("server: {listen: ['::ffff:192.0.2.1']}\n", "1:19", "IPv4-mapped");
+	refused("server: {listen: ['fe80::1']}\n", "1:19", "link-local");
+	refused("server: {listen: [192.0.2.1, 192.0.2.1]}\n", "1:30", "\"192.0.2.1\" is listed twice");
+	refused("server: {listen: ['2001:db8::1', '2001:DB8:0::1']}\n", "1:34", "is listed twice");
+	refused(BASE "primaries: [{name: x, address: 192.0.2.1, source: '2001:db8::1'}]\n", "3:51",
+		"primaries[0].source: \"2001:db8::1\" cannot reach 192.0.2.1");
+}
+
+static void an_unknown_primary_is_answered_with_the_nearest(void **state)
+{
+	refused(BASE "primaries: [{name: hidden1, address: 192.0.2.53}]\n"
+		     "zones: [{name: example.com, primaries: [hiden1]}]\n",
+		"4:41",
+		"zones[0].primaries[0]: zone example.com.: no primary is called \"hiden1\"|\"hidden1\"?");
+	refused(BASE PRIMARY "zones: [{name: example.com, primaries: [unlike]}]\n", "4:41",
+		"in the section primaries");
+	refused(BASE PRIMARY "zones: [{name: example.com, primaries: [one, one]}]\n", "4:46",
+		"\"one\" is listed twice");
+	refused(BASE "primaries: [{name: x, address: 192.0.2.1}, {name: x, address: 192.0.2.2}]\n", "3:1",
+		"two are called \"x\"");
+}
+
+static void a_zone_is_configured_once_whatever_its_spelling(void **state)
+{
+	refused(BASE PRIMARY "zones:\n- {name: example.com, primaries: [one]}\n"
+			     "- {name: a, primaries: [one]}\n- {name: EXAMPLE.com., primaries: [one]}\n",
+		"7:10", "zones[2].name: zone example.com. is configured twice, as zones[0] too");
+	refused(BASE PRIMARY "zones: [{name: a..b, primaries: [one]}]\n", "4:16", "is not a domain name");
+}
+
+static void a_lower_bound_above_the_upper_one_is_refused(void **state)
+{
+	refused(BASE PRIMARY
+		"defaults: {retry-max: 5m}\nzones: [{name: a, primaries: [one], retry-min: 10m}]\n",
+		"5:48", "zones[0].retry-min: retry-min of 600s is more than retry-max of 300s");
+	refused(BASE "defaults: {refresh-min: 2d, refresh-max: 1d}\n", "3:25", "refresh-min of 172800s");
+	refused(BASE PRIMARY "zones: [{name: a, primaries: [one], expire-max: 2s}]\n", "4:49",
+		"expire-min of 3s is more than expire-max of 2s");
+	refused(BASE "defaults: {transfer-time: 10s}\n", "3:27",
+		"transfer-idle of 60s is more than transfer-time");
+}
+
+static void quantities_need_a_unit_we_know_and_a_sane_size(void **state)
+{
+	refused(BASE "defaults: {refresh-min: 5 s}\n", "3:25", "\"5 s\" is not a duration");
+	refused(BASE "defaults: {refresh-min: 1.5h}\n", "3:25", "is not a duration");
+	refused(BASE "defaults: {refresh-min: -1s}\n", "3:25", "is not a duration");
+	refused(BASE "defaults: {refresh-min: ''}\n", "3:25", "is not a duration");
+	refused(BASE "defaults: {refresh-min: 1500ms}\n", "3:25", "is not in whole seconds");
+	refused(BASE "defaults: {refresh-min: 0}\n", "3:25", "out of range, must be 1s to 365d");
+	refused(BASE "defaults: {refresh-min: 99999999999999999999w}\n", "3:25", "out of range");
+	refused(BASE "defaults: {refresh-min: 30500568904944w}\n", "3:25", "out of range");
+	refused(BASE "zone-memory: 8GB\n", "3:14", "\"8GB\" is not a size");
+	refused(BASE "zone-memory: 1M\n", "3:14", "out of range, must be 16M to 64T");
+	refused(BASE "builders: 010x\n", "3:11", "is not a whole number");
+	refused(BASE "builders: 65\n", "3:11", "out of range, must be 1 to 64");
+	refused(BASE "tcp: {enabled: maybe}\n", "3:16", "neither true nor false");
+	refused(BASE "log: {level: warn}\n", "3:14", "must be error, warning, notice, info or debug");
+	refused(BASE "log: {level: inof}\n", "3:14", "did you mean \"info\"?");
+}
+
+static void paths_and_names_must_fit_where_they_go(void **state)
+{
+	char text[1024], long_name[301];
+
+	refused(BASE "control: {socket: run/x}\n", "3:19", "is not an absolute path");
+	memset(long_name, 'a', 300);
+	long_name[300] = '\0';
+	snprintf(text, sizeof(text), BASE "control: {socket: /%s}\n", long_name);
+	refused(text, "3:19", "is too long: a UNIX socket's path has at most 107 octets");
+	snprintf(text, sizeof(text), "server: {listen: [192.0.2.1], identity: %s}\n", long_name);
+	refused(text, "1:41", "is too long: 300 octets, at most 255 are possible");
+#define PORT(x) "server: {listen: [192.0.2.1]}\ndataplane: {ports: [" x "]}\n"
+	refused(PORT("{driver: af_xdp, device: 0123456789abcdef}"), "2:46",
+		"is not the name of an interface");
+	refused(PORT("{driver: af_xdp, device: eth0, exception: x}"), "2:63", "makes no sense with af_xdp");
+	refused(PORT("{driver: pci, device: eth0}"), "2:43", "is not a PCI address");
+	refused(PORT("{driver: vdev, device: tap0}"), "2:44", "is not a virtual device");
+	refused(PORT("{driver: memif, device: x}"), "2:45", "is not an absolute path");
+	refused(PORT("{driver: af_xpd, device: x}"), "2:30", "did you mean \"af_xdp\"?");
+	refused(PORT("{driver: pci, device: '3:0.0', id: 3}"), "2:56", "is for memif ports only");
+	refused(PORT("{driver: af_xdp, device: x, rx-ring: 1000}"), "2:58", "is not a power of two");
+	refused(PORT("{driver: af_xdp, device: x}, {driver: af_xdp, device: x}"), "2:75",
+		"is the device of ports[0] already");
+}
+
+static void cpus_are_those_of_the_machine(void **state)
+{
+	refused(BASE "tcp: {}\n" PRIMARY "builders: 1\nlog: {}\ncontrol: {}\ndefaults: {refresh-min: x}\n",
+		"8:25", "x"); /* empty sections are fine */
+	refused("server: {listen: [192.0.2.1]}\ndataplane: {main-cpu: 65000, ports: []}\n", "2:23",
+		"dataplane.main-cpu: \"65000\" is out of range, must be 0 to");
+	refused("server: {listen: [192.0.2.1]}\ndataplane: {workers: [0, 0], ports: []}\n", "2:26",
+		"CPU 0 has a worker already");
+}
+
+static void a_worker_on_the_main_cpu_is_a_warning(void **state)
+{
+	struct loaded l;
+
+	load(&l, BASE PRIMARY ZONE);
+	assert_int_equal(l.rc, 0);
+	assert_non_null(strstr(l.errors, ":2:64: warning: dataplane.workers[0]: CPU 0 is main-cpu too"));
+	unload(&l);
+	load(&l, BASE);
+	assert_int_equal(l.rc, 0);
+	assert_non_null(strstr(l.errors, "warning: zones: none are configured"));
+	unload(&l);
+}
+
+static void a_missing_file_says_so(void **state)
+{
+	struct config *c = NULL;
+	char errors[256];
+
+	assert_int_equal(config_load("/nonexistent/lockstepd.conf", &c, errors, sizeof(errors)), -ENOENT);
+	assert_string_equal(errors, "/nonexistent/lockstepd.conf: cannot open the configuration: "
+				    "No such file or directory\n");
+	assert_int_equal(config_load("/tmp", &c, errors, sizeof(errors)), -EISDIR);
+	assert_null(c);
+}
+
+static void errors_are_cut_at_a_line_and_counted(void **state)
+{
+	char text[8192] = BASE PRIMARY "zones:\n", errors[300];
+	struct loaded l;
+	struct config *c = NULL;
+	FILE *f;
+
+	for (unsigned i = 0; i < 50; i++)
+		strcat(text, "- {name: a, primaries: [zebra]}\n");
+	load(&l, text);
+	assert_int_equal(l.rc, -EINVAL);
+	assert_non_null(strstr(l.errors, "and 68 more\n")); /* 50 primaries, 49 twice, a CPU; 32 are shown */
+	f = fopen(l.file, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(config_load(l.file, &c, errors, sizeof(errors)), -EINVAL);
+	unlink(l.file);
+	assert_true(strlen(errors) > 100);
+	assert_int_equal(errors[strlen(errors) - 1], '\n');
+	assert_int_equal(config_load(l.file, &c, errors, 0), -ENOENT);
+}
+
+static void a_hundred_thousand_zones_load(void **state)
+{
+	const unsigned cnt = 100000;
+	size_t cap = 128u * cnt, len;
+	char *text = malloc(cap);
+	struct loaded l;
+
+	assert_non_null(text);
+	len = (size_t)snprintf(text, cap, BASE PRIMARY "zones:\n");
+	for (unsigned i = 0; i < cnt; i++)
+		len += (size_t)snprintf(text + len, cap - len,
+					"  - {name: zone-%u.example, primaries: [one], refresh-min: 10s}\n",
+					i);
+	load_octets(&l, text, len);
+	if (l.rc != 0)
+		fail_msg("%s", l.errors);
+	assert_int_equal(l.config->zone_cnt, cnt);
+	assert_string_equal(l.config->zones[cnt - 1].name_text, "zone-99999.example.");
+	assert_ptr_equal(l.config->zones[cnt - 1].primaries[0], l.config->primaries);
+	unload(&l);
+	free(text);
+}
+
+/* A configuration with every key, to be broken. */
+static const char whole[] =
+	"server:\n  listen: [192.0.2.1, \"2001:db8::1\"]\n  identity: ns1\n  version: \"L\"\n  udp-payload: "
+	"1232\n"
+	"tcp: {enabled: true, threads: 1, clients: 1000, idle-timeout: 10s}\n"
+	"dataplane:\n  main-cpu: 0\n  workers: [0]\n  idle: adaptive\n  idle-sleep: 100us\n  memory: 512M\n"
+	"  prefix: lockstep\n  ports:\n    - {driver: pci, device: \"0000:03:00.0\", exception: ls0, args: "
+	"\"\"}\n"
+	"    - {driver: memif, device: /run/m.sock, id: 0, role: server, rx-ring: 64, tx-ring: 64}\n"
+	"zone-memory: 8G\nbuilders: 1\ncontrol: {socket: /run/c.sock}\nlog: {level: info, target: stderr}\n"
+	"primaries:\n  - {name: h, address: 192.0.2.53, port: 53, source: 192.0.2.1}\n"
+	"defaults: {refresh-min: 2s, transfer-bytes: 1G}\n"
+	"zones:\n  - {name: example.com, primaries: [h], retry-min: 1s, transfer-records: 5}\n";
+
+/* Whatever the octets are: an answer, and a line that says what is wrong when there is. */
+static void try_octets(const char *text, size_t len)
+{
+	struct loaded l;
+
+	load_octets(&l, text, len);
+	if (l.rc < 0)
+		assert_true(strlen(l.errors) > strlen(l.file));
+	unload(&l);
+}
+
+static void a_file_cut_anywhere_is_refused_or_read(void **state)
+{
+	struct loaded l;
+
+	load_good(&l, whole);
+	unload(&l);
+	for (size_t len = 0; len < sizeof(whole); len++)
+		try_octets(whole, len);
+}
+
+static void an_octet_changed_anywhere_is_refused_or_read(void **state)
+{
+	static const char octets[] = "\0\n\t :,-[]{}*&!|>'\"#%@`?~\x7f\x80\xc3\xff";
+	char text[sizeof(whole)];
+
+	for (size_t at = 0; at < sizeof(whole) - 1; at++) {
+		for (size_t i = 0; i < sizeof(octets) - 1; i += 1 + (at % 5)) {
+			memcpy(text, whole, sizeof(whole));
+			text[at] = octets[i];
+			try_octets(text, sizeof(whole) - 1);
+		}
+	}
+}
+
+static void lines_swapped_and_doubled_are_refused_or_read(void **state)
+{
+	char text[2 * sizeof(whole)];
+	unsigned seed = 1;
+
+	for (unsigned turn = 0; turn < 1000; turn++) {
+		size_t at = (size_t)rand_r(&seed) % sizeof(whole),
+		       from = (size_t)rand_r(&seed) % sizeof(whole);
+		size_t len = (size_t)rand_r(&seed) % (sizeof(whole) - from);
+
+		memcpy(text, whole, at);
+		memcpy(text + at, whole + from, len);
+		memcpy(text + at + len, whole + at, sizeof(whole) - 1 - (at < sizeof(whole) ? at : 0));
+		try_octets(text, len + sizeof(whole) - 1);
+	}
+}
+
+static void deep_nesting_ends_early(void **state)
+{
+	static char text[40000];
+
+	memset(text, '[', sizeof(text));
+	try_octets(text, 5000);
+	memcpy(text, "x: ", 3);
+	try_octets(text, 5000);
+	for (size_t i = 0; i + 4 < sizeof(text); i += 4)
+		memcpy(text + i, "{a: ", 4);
+	try_octets(text, 5000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(smallest_configuration_gets_the_documented_defaults),
+		cmocka_unit_test(zone_caps_have_defaults),
+		cmocka_unit_test(a_zone_overrides_defaults_and_defaults_override_ours),
+		cmocka_unit_test(every_key_arrives_where_it_belongs),
+		cmocka_unit_test(primaries_have_addresses_ports_and_sources),
+		cmocka_unit_test(the_root_and_escaped_names_are_zones_like_any_other),
+		cmocka_unit_test(unknown_keys_are_errors_at_their_place_with_a_suggestion),
+		cmocka_unit_test(all_errors_are_told_at_once_in_the_order_of_the_file),
+		cmocka_unit_test(shape_errors_name_line_and_column),
+		cmocka_unit_test(what_is_required_is_asked_for),
+		cmocka_unit_test(addresses_must_be_those_of_a_host),
+		cmocka_unit_test(an_unknown_primary_is_answered_with_the_nearest),
+		cmocka_unit_test(a_zone_is_configured_once_whatever_its_spelling),
+		cmocka_unit_test(a_lower_bound_above_the_upper_one_is_refused),
+		cmocka_unit_test(quantities_need_a_unit_we_know_and_a_sane_size),
+		cmocka_unit_test(paths_and_names_must_fit_where_they_go),
+		cmocka_unit_test(cpus_are_those_of_the_machine),
+		cmocka_unit_test(a_worker_on_the_main_cpu_is_a_warning),
+		cmocka_unit_test(a_missing_file_says_so),
+		cmocka_unit_test(errors_are_cut_at_a_line_and_counted),
+		cmocka_unit_test(a_hundred_thousand_zones_load),
+		cmocka_unit_test(a_file_cut_anywhere_is_refused_or_read),
+		cmocka_unit_test(an_octet_changed_anywhere_is_refused_or_read),
+		cmocka_unit_test(lines_swapped_and_doubled_are_refused_or_read),
+		cmocka_unit_test(deep_nesting_ends_early),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
