@@ -26,7 +26,10 @@ int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *
 /* The canonical form (RFC 4034 6.2, as amended by RFC 6840 5.1) of len octets; dst may be src. Same length. */
 void rdata_canonical(uint16_t type, uint8_t *dst, const uint8_t *src, size_t len);
 
-/* The names in valid record data: where they are, and whether they may be compressed when sent (RFC 3597 4). */
+/*
+ * The names in valid record data: where they are, and whether they may be compressed when sent (RFC 3597 4). Names
+ * that are never compressed, folded or looked up stay unreported: the gateways of IPSECKEY and AMTRELAY, HIP's servers.
+ */
 struct rdata_name {
 	uint16_t off;
 	uint8_t len;

@@ -34,8 +34,10 @@ enum builder_verdict {
 	BUILDER_LIMIT_MESSAGE, /* a set that no 65,535-octet message can carry */
 	BUILDER_DELETE_ABSENT, /* builder_del of a record that is not there */
 	BUILDER_ADD_PRESENT,   /* builder_add to a base snapshot of a record that is there already */
+	BUILDER_LIMIT_NAME,    /* more record sets at one name than an entry holds: about 7,000 */
 };
 
+/* 0: none. */
 struct builder_limits {
 	uint64_t records;
 	uint64_t bytes;

@@ -41,6 +41,7 @@ struct rrset {
 	uint16_t sig_cnt;
 	uint16_t reloc_cnt;
 	uint16_t type;
+	uint8_t shift; /* owner octets that the layout left out: shared bodies are laid out for the apex as owner */
 };
 
 /* Where a body goes. All message offsets are below 16384. */

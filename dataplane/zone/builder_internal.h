@@ -1,0 +1,134 @@
+/* The parts of the builder to one another. One builder thread. */
+#pragma once
+
+#include "dataplane/zone/builder.h"
+#include "dataplane/zone/encode.h"
+#include "dataplane/zone/nsec3.h"
+#include "dataplane/zone/version.h"
+
+/* Lower-case names below the apex, one behind the other, each with a length octet before it. */
+struct name_list {
+	uint8_t *octets;
+	size_t len, size;
+};
+
+/* One owner name of an edit list, and its edits in order of arrival. */
+struct edit_owner {
+	uint64_t hash;
+	uint32_t name; /* offset in octets: absolute, as received */
+	uint32_t first, last;
+	uint8_t depth;
+};
+
+struct edit {
+	uint32_t next; /* index + 1 */
+	uint32_t data; /* offset in octets */
+	uint32_t ttl;
+	uint16_t type;
+	uint16_t len;
+	bool del;
+};
+
+struct edits {
+	struct edit_owner *owners;
+	struct edit *v;
+	uint32_t *slots; /* open addressing: index of owner + 1 */
+	uint8_t *octets;
+	uint32_t owner_cnt, owner_cap, cnt, cap, slot_cnt;
+	size_t len, size;
+};
+
+struct builder {
+	struct draft draft;
+	struct line *line; /* NULL once the draft was committed */
+	const struct snapshot *base;
+	uint64_t key;
+	bool edit;     /* made from a base: strict, and edits are kept until finish */
+	bool rescan;   /* full: a cut or DNAME arrived after names below it */
+	bool ns_inside; /* the NS set encoded last has targets at or below its owner */
+	enum builder_verdict verdict;
+	struct builder_limits limits;
+	struct builder_report report;
+	uint64_t records, names, delegations, octets;
+	struct owner owner; /* full: of the records in `in` */
+	uint8_t owner_raw[NAME_LEN_MAX];
+	uint8_t owner_raw_len; /* 0: none */
+	uint8_t apex_lower[NAME_LEN_MAX];
+	uint8_t apex_orig[NAME_LEN_MAX];
+	uint8_t apex_len;
+	uint8_t apex_label_cnt;
+	bool apex_fixed; /* bodies have been laid out against apex_orig */
+	struct records in, work;
+	struct edits edits;
+	struct name_list cut;	      /* full: the one cut whose glue may still be arriving */
+	struct name_list glue_dirty;  /* cuts whose glue is to be made again */
+	struct name_list cut_changed; /* edit: cuts and DNAMEs that came or went above other names */
+	uint8_t *entry;		      /* ENTRY_ROOM octets */
+	uint8_t *spare;		      /* the same, for entries made from entries */
+	uint8_t *scratch;	      /* RECORDS_SCRATCH octets */
+	uint8_t *rdata;		      /* RDATA_LEN_MAX octets */
+	struct encode_body *body;
+};
+
+#define ENTRY_ROOM (2 * ENCODE_BODY_CAP + 65536)
+
+struct set_source builder_source(const struct builder *b);
+
+/* Takes an owner apart; false: it is outside the zone. */
+bool owner_init(const struct builder *b, struct owner *o, const uint8_t *name);
+
+/* The same for a name below the apex. */
+void owner_init_rel(const struct builder *b, struct owner *o, const uint8_t *rel, size_t len);
+
+static inline const struct entry *owner_find(const struct builder *b, const struct owner *o, unsigned label)
+{
+	return draft_find(&b->draft, BLOCK_NAMES, o->hash[label], o->lower + o->off[label],
+			  (size_t)o->rel_len - o->off[label]);
+}
+
+/* Fails the builder: remembers the verdict and where. Returns v. */
+enum builder_verdict builder_fail(struct builder *b, enum builder_verdict v, const uint8_t *owner, uint16_t type);
+
+/* From the return value of a draft function. */
+enum builder_verdict builder_draft_error(struct builder *b, int rc, const struct owner *o);
+
+/* apply.c: brings the edits of one owner, `in`, into the draft. */
+enum builder_verdict builder_apply(struct builder *b, const struct owner *o, struct records *in);
+
+/* apply_set.c: r, ordered by set, becomes entry octets at b->entry. Takes references to shared content. */
+enum builder_verdict builder_encode(struct builder *b, const struct owner *o, unsigned flags, uint32_t children,
+				    const struct records *r, size_t *out_len);
+
+/* shared.c: one reference more to the set in body; -EEXIST: its id is taken by other content. */
+int shared_acquire(struct builder *b, const struct encode_body *body, uint32_t *out_id);
+int shared_release(struct builder *b, uint32_t id);
+
+/* Releases what an entry refers to. */
+int shared_release_entry(struct builder *b, const struct entry *e);
+
+/* family.c: ancestors. Links a new name under its parent, making empty non-terminals; tells whether it is below a cut. */
+int family_join(struct builder *b, const struct owner *o, bool *out_below);
+int family_leave(struct builder *b, const struct owner *o);
+
+/* Whether an ancestor is a cut or holds a DNAME; *out_top (may be NULL): the topmost one's label. */
+bool family_below(const struct builder *b, const struct owner *o, unsigned *out_top);
+
+uint32_t entry_children(const struct entry *e);
+
+/* Sets the delegation counter right when an entry's flags change. 0 stands for no entry. */
+void builder_count_flags(struct builder *b, unsigned before, unsigned after);
+
+/* glue.c */
+int glue_update(struct builder *b, const uint8_t *rel, size_t len);
+int glue_update_list(struct builder *b, struct name_list *list);
+
+/* occlude.c: sets ENTRY_BELOW right everywhere (full), or below the names in cut_changed (edit). */
+int occlude_all(struct builder *b);
+
+/* edits.c */
+int edits_add(struct builder *b, const struct owner *o, const uint8_t *name, uint16_t type, uint32_t ttl,
+	      const uint8_t *rdata, uint16_t len, bool del);
+enum builder_verdict edits_apply(struct builder *b);
+void edits_fini(struct edits *e);
+
+int name_list_add(struct name_list *l, const uint8_t *rel, size_t len);

@@ -1,0 +1,157 @@
+/*
+ * The edits of an incremental build, kept until it finishes, grouped by owner name: each owner is then changed once,
+ * ancestors first, so that no state in between (a cut without its NS for a moment) is ever acted upon. For the
+ * builder only.
+ */
+#include "dataplane/zone/builder_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int grow(void **v, uint32_t cnt, uint32_t *cap, size_t item)
+{
+	uint32_t next = *cap == 0 ? 16 : *cap * 2;
+	void *p;
+
+	if (cnt < *cap)
+		return 0;
+	p = next < *cap ? NULL : realloc(*v, next * item);
+	if (p == NULL)
+		return -ENOMEM;
+	*v = p;
+	*cap = next;
+	return 0;
+}
+
+static int keep_octets(struct edits *e, const uint8_t *p, size_t len, uint32_t *out_off)
+{
+	if (len > e->size - e->len) {
+		size_t size = (e->len + len) * 2 + 512;
+		uint8_t *octets = size > UINT32_MAX ? NULL : realloc(e->octets, size);
+
+		if (octets == NULL)
+			return -ENOMEM;
+		e->octets = octets;
+		e->size = size;
+	}
+	if (len > 0)
+		memcpy(e->octets + e->len, p, len);
+	*out_off = (uint32_t)e->len;
+	e->len += len;
+	return 0;
+}
+
+static int grow_slots(struct edits *e)
+{
+	uint32_t cnt = e->slot_cnt == 0 ? 64 : e->slot_cnt * 2;
+	uint32_t *slots;
+
+	if (e->owner_cnt < e->slot_cnt / 2)
+		return 0;
+	slots = calloc(cnt, sizeof(*slots));
+	if (slots == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < e->owner_cnt; i++) {
+		uint32_t at = (uint32_t)e->owners[i].hash & (cnt - 1);
+
+		while (slots[at] != 0)
+			at = (at + 1) & (cnt - 1);
+		slots[at] = i + 1;
+	}
+	free(e->slots);
+	e->slots = slots;
+	e->slot_cnt = cnt;
+	return 0;
+}
+
+/* The owner's place in the list, made if there is none. NULL: no memory. */
+static struct edit_owner *find_owner(struct edits *e, const struct owner *o, const uint8_t *name)
+{
+	struct edit_owner *eo;
+	uint32_t at;
+
+	if (grow_slots(e) < 0)
+		return NULL;
+	for (at = (uint32_t)o->hash[0] & (e->slot_cnt - 1); e->slots[at] != 0; at = (at + 1) & (e->slot_cnt - 1)) {
+		eo = &e->owners[e->slots[at] - 1];
+		if (eo->hash == o->hash[0] && name_equal(e->octets + eo->name, name))
+			return eo;
+	}
+	if (grow((void **)&e->owners, e->owner_cnt, &e->owner_cap, sizeof(*e->owners)) < 0)
+		return NULL;
+	eo = &e->owners[e->owner_cnt];
+	*eo = (struct edit_owner){.hash = o->hash[0], .depth = o->rel_labels};
+	if (keep_octets(e, name, o->len, &eo->name) < 0)
+		return NULL;
+	e->slots[at] = ++e->owner_cnt;
+	return eo;
+}
+
+int edits_add(struct builder *b, const struct owner *o, const uint8_t *name, uint16_t type, uint32_t ttl,
+	      const uint8_t *rdata, uint16_t len, bool del)
+{
+	struct edits *e = &b->edits;
+	struct edit_owner *eo = find_owner(e, o, name);
+	struct edit *edit;
+
+	if (eo == NULL || grow((void **)&e->v, e->cnt, &e->cap, sizeof(*e->v)) < 0)
+		return -ENOMEM;
+	edit = &e->v[e->cnt];
+	*edit = (struct edit){.ttl = ttl, .type = type, .len = len, .del = del};
+	if (keep_octets(e, rdata, len, &edit->data) < 0)
+		return -ENOMEM;
+	e->cnt++;
+	if (eo->last != 0)
+		e->v[eo->last - 1].next = e->cnt;
+	else
+		eo->first = e->cnt;
+	eo->last = e->cnt;
+	/* An owner's case is that of the record added last. */
+	if (!del)
+		memcpy(e->octets + eo->name, name, o->len);
+	return 0;
+}
+
+static enum builder_verdict apply_owner(struct builder *b, const struct edit_owner *eo)
+{
+	struct edits *e = &b->edits;
+
+	owner_init(b, &b->owner, e->octets + eo->name);
+	records_clear(&b->in);
+	for (uint32_t i = eo->first; i != 0; i = e->v[i - 1].next) {
+		const struct edit *edit = &e->v[i - 1];
+
+		if (records_add(&b->in, edit->type, edit->ttl, e->octets + edit->data, edit->len, edit->del) < 0)
+			return builder_fail(b, BUILDER_NO_MEMORY, b->owner.orig, edit->type);
+	}
+	return builder_apply(b, &b->owner, &b->in);
+}
+
+enum builder_verdict edits_apply(struct builder *b)
+{
+	struct edits *e = &b->edits;
+	uint32_t start[NAME_LABELS_MAX + 2] = {0};
+	uint32_t *order = malloc((e->owner_cnt + 1) * sizeof(*order));
+	enum builder_verdict v = BUILDER_OK;
+
+	if (order == NULL)
+		return builder_fail(b, BUILDER_NO_MEMORY, b->apex_orig, 0);
+	for (uint32_t i = 0; i < e->owner_cnt; i++)
+		start[e->owners[i].depth + 1]++;
+	for (unsigned d = 1; d < NAME_LABELS_MAX + 2; d++)
+		start[d] += start[d - 1];
+	for (uint32_t i = 0; i < e->owner_cnt; i++)
+		order[start[e->owners[i].depth]++] = i;
+	for (uint32_t i = 0; i < e->owner_cnt && v == BUILDER_OK; i++)
+		v = apply_owner(b, &e->owners[order[i]]);
+	free(order);
+	return v;
+}
+
+void edits_fini(struct edits *e)
+{
+	free(e->owners);
+	free(e->v);
+	free(e->slots);
+	free(e->octets);
+}

@@ -1,0 +1,468 @@
+/*
+ * The zone table: a hash table from apex hashes to slot numbers, and an array of slots. Contracts in the header.
+ *
+ * Index: open addressing, one atomic word per place: the high 32 bits of the hash and the slot. It grows by a second,
+ * larger index to which every change moves a few entries; readers look into the new one, then the old one, and an
+ * entry stays in the old one until that is freed, so nothing is ever invisible. A word is never changed but from
+ * empty or dead to used, and from used to dead.
+ *
+ * A slot's cur is a snapshot or, below MARKER_LIMIT, a marker: one word, so a reader never sees half a change.
+ */
+#include "dataplane/zone/zonetab.h"
+#include "dataplane/zone/version.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define CHUNK_SLOTS  1024u
+#define CHUNKS_MAX   65536u /* 64 million zones */
+#define INDEX_MIN    64u
+#define MOVE_PER_ADD 16u /* entries; growth by two needs more than 2 to be done in time */
+#define MARKER_LIMIT 16
+#define WORD_EMPTY   UINT64_C(0)
+#define WORD_DEAD    UINT64_C(1) /* the slot part is slot + 2, so this is no entry */
+#define LABELS_WORDS ((NAME_LABELS_MAX + 64) / 64)
+
+struct slot {
+	struct snapshot *cur; /* RCU: control writes, readers read */
+	uint64_t hash;
+	uint8_t *apex; /* lower case; NULL: free */
+};
+
+struct index {
+	struct rcu_head rcu;
+	uint32_t mask;
+	uint32_t used; /* control: words that are not empty */
+	uint64_t words[]; /* control writes, readers read; relaxed but for the release that shows a slot */
+};
+
+struct zonetab {
+	struct slot **chunks;	  /* RCU-free: set once, before any index word leads there */
+	struct index *cur;	  /* RCU: control writes, readers read */
+	struct index *old;	  /* the same; NULL unless growing */
+	uint64_t labels[LABELS_WORDS]; /* bit n: some apex has n labels; control writes, readers read */
+	uint64_t key;
+	/* Control only. */
+	uint32_t cnt;
+	uint32_t slot_top; /* slots from here on were never used */
+	uint32_t moved;	   /* words of old that are in cur */
+	uint32_t labels_cnt[NAME_LABELS_MAX + 1];
+	pthread_mutex_t free_lock; /* control and reclaim */
+	uint32_t *free_slots;
+	uint32_t free_cnt, free_cap;
+};
+
+/* A slot on its way to be used again, once no reader can hold its number. */
+struct slot_retired {
+	struct rcu_head rcu;
+	struct zonetab *t;
+	uint8_t *apex;
+	uint32_t slot;
+};
+
+static struct snapshot *marker_word(enum zone_marker marker)
+{
+	return (struct snapshot *)(uintptr_t)(marker + 1);
+}
+
+static bool is_marker(const struct snapshot *cur)
+{
+	return (uintptr_t)cur < MARKER_LIMIT;
+}
+
+static uint64_t word_of(uint64_t hash, uint32_t slot)
+{
+	return (hash & ~UINT64_C(0xFFFFFFFF)) | ((uint64_t)slot + 2);
+}
+
+static struct slot *slot_at(const struct zonetab *t, uint32_t slot)
+{
+	return &t->chunks[slot / CHUNK_SLOTS][slot % CHUNK_SLOTS];
+}
+
+static struct index *index_new(uint32_t cnt)
+{
+	struct index *x = calloc(1, sizeof(*x) + cnt * sizeof(uint64_t));
+
+	if (x != NULL)
+		x->mask = cnt - 1;
+	return x;
+}
+
+struct zonetab *zonetab_new(uint64_t key)
+{
+	struct zonetab *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->key = key;
+	t->chunks = calloc(CHUNKS_MAX, sizeof(*t->chunks));
+	t->cur = index_new(INDEX_MIN);
+	if (t->chunks == NULL || t->cur == NULL) {
+		free(t->chunks);
+		free(t->cur);
+		free(t);
+		return NULL;
+	}
+	pthread_mutex_init(&t->free_lock, NULL);
+	return t;
+}
+
+void zonetab_free(struct zonetab *t)
+{
+	if (t == NULL)
+		return;
+	for (uint32_t i = 0; i < t->slot_top; i++) {
+		struct slot *s = slot_at(t, i);
+
+		if (!is_marker(s->cur))
+			snapshot_retire(s->cur);
+		free(s->apex);
+	}
+	rcu_barrier(); /* slots that were removed are still on their way back into free_slots */
+	for (uint32_t i = 0; i < CHUNKS_MAX && t->chunks[i] != NULL; i++)
+		free(t->chunks[i]);
+	free(t->chunks);
+	free(t->cur);
+	free(t->old);
+	free(t->free_slots);
+	pthread_mutex_destroy(&t->free_lock);
+	free(t);
+}
+
+uint64_t zonetab_key(const struct zonetab *t)
+{
+	return t->key;
+}
+
+uint32_t zonetab_cnt(const struct zonetab *t)
+{
+	return t->cnt;
+}
+
+static void index_put(struct index *x, uint64_t hash, uint32_t slot)
+{
+	uint32_t at = (uint32_t)hash & x->mask;
+
+	while (x->words[at] > WORD_DEAD)
+		at = (at + 1) & x->mask;
+	x->used += x->words[at] == WORD_EMPTY;
+	/* Pairs with the acquire in index_find: who sees the word sees the slot. */
+	__atomic_store_n(&x->words[at], word_of(hash, slot), __ATOMIC_RELEASE);
+}
+
+static void index_drop(struct index *x, uint64_t hash, uint32_t slot)
+{
+	for (uint32_t at = (uint32_t)hash & x->mask; x->words[at] != WORD_EMPTY; at = (at + 1) & x->mask)
+		if (x->words[at] == word_of(hash, slot)) {
+			__atomic_store_n(&x->words[at], WORD_DEAD, __ATOMIC_RELAXED);
+			return;
+		}
+}
+
+static uint32_t index_find(const struct zonetab *t, const struct index *x, uint64_t hash, const uint8_t *name)
+{
+	for (uint32_t at = (uint32_t)hash & x->mask;; at = (at + 1) & x->mask) {
+		uint64_t word = __atomic_load_n(&x->words[at], __ATOMIC_ACQUIRE);
+		const uint8_t *apex;
+		uint32_t slot;
+
+		if (word == WORD_EMPTY)
+			return ZONETAB_SLOT_NONE;
+		if (word == WORD_DEAD || (word ^ hash) >> 32 != 0)
+			continue;
+		slot = (uint32_t)(word - 2);
+		apex = rcu_dereference(slot_at(t, slot)->apex);
+		if (apex != NULL && name_equal(apex, name))
+			return slot;
+	}
+}
+
+static void index_reclaim(struct rcu_head *head)
+{
+	free(caa_container_of(head, struct index, rcu));
+}
+
+/* A few words of the old index to the new one; the last of them lets the old one go. */
+static void move_some(struct zonetab *t, uint32_t cnt)
+{
+	struct index *old = t->old;
+
+	for (; old != NULL && cnt > 0; cnt--) {
+		uint64_t word = old->words[t->moved];
+
+		if (word > WORD_DEAD) {
+			uint32_t slot = (uint32_t)(word - 2);
+
+			index_put(t->cur, slot_at(t, slot)->hash, slot);
+		}
+		if (t->moved++ < old->mask)
+			continue;
+		rcu_set_pointer(&t->old, NULL); // COMMIT
+		call_rcu(&old->rcu, index_reclaim);
+		return;
+	}
+}
+
+/* Half full at most, dead words counted: probes stay short, and the old index is empty long before cur is full. */
+static int make_room(struct zonetab *t)
+{
+	struct index *next;
+	uint32_t cnt;
+
+	move_some(t, MOVE_PER_ADD);
+	if (t->cur->used < t->cur->mask / 2)
+		return 0;
+	move_some(t, UINT32_MAX);
+	cnt = t->cnt >= t->cur->mask / 4 ? (t->cur->mask + 1) * 2 : t->cur->mask + 1;
+	next = cnt == 0 ? NULL : index_new(cnt);
+	if (next == NULL)
+		return -ENOMEM;
+	t->moved = 0;
+	/* Old first: a reader that sees the new index looks into the old one too. It reads them in this order reversed. */
+	rcu_set_pointer(&t->old, t->cur);
+	rcu_set_pointer(&t->cur, next); // COMMIT
+	return 0;
+}
+
+static int slot_take(struct zonetab *t, uint32_t *out)
+{
+	uint32_t slot = ZONETAB_SLOT_NONE;
+	struct slot **chunk;
+
+	pthread_mutex_lock(&t->free_lock);
+	if (t->free_cnt > 0)
+		slot = t->free_slots[--t->free_cnt];
+	pthread_mutex_unlock(&t->free_lock);
+	if (slot == ZONETAB_SLOT_NONE) {
+		if (t->slot_top == CHUNKS_MAX * CHUNK_SLOTS)
+			return -ENOMEM;
+		chunk = &t->chunks[t->slot_top / CHUNK_SLOTS];
+		if (*chunk == NULL)
+			*chunk = calloc(CHUNK_SLOTS, sizeof(struct slot));
+		if (*chunk == NULL)
+			return -ENOMEM;
+		slot = t->slot_top++;
+		slot_at(t, slot)->cur = marker_word(ZONE_NOT_LOADED);
+	}
+	*out = slot;
+	return 0;
+}
+
+static void slot_give(struct zonetab *t, uint32_t slot)
+{
+	pthread_mutex_lock(&t->free_lock);
+	t->free_slots[t->free_cnt++] = slot; /* room was made when the slot was taken */
+	pthread_mutex_unlock(&t->free_lock);
+}
+
+/* So that giving a slot back cannot fail. */
+static int free_slots_reserve(struct zonetab *t)
+{
+	uint32_t *v;
+	int rc = 0;
+
+	pthread_mutex_lock(&t->free_lock);
+	if (t->free_cap <= t->slot_top) {
+		v = realloc(t->free_slots, (t->slot_top + CHUNK_SLOTS) * sizeof(*v));
+		if (v != NULL) {
+			t->free_slots = v;
+			t->free_cap = t->slot_top + CHUNK_SLOTS;
+		} else {
+			rc = -ENOMEM;
+		}
+	}
+	pthread_mutex_unlock(&t->free_lock);
+	return rc;
+}
+
+static void count_labels(struct zonetab *t, unsigned labels, int by)
+{
+	uint64_t bit = UINT64_C(1) << (labels & 63);
+
+	t->labels_cnt[labels] += (uint32_t)by;
+	if (t->labels_cnt[labels] == 1 && by > 0)
+		__atomic_store_n(&t->labels[labels / 64], t->labels[labels / 64] | bit, __ATOMIC_RELEASE);
+	else if (t->labels_cnt[labels] == 0)
+		__atomic_store_n(&t->labels[labels / 64], t->labels[labels / 64] & ~bit, __ATOMIC_RELAXED);
+}
+
+static uint32_t find_apex(const struct zonetab *t, uint64_t hash, const uint8_t *name)
+{
+	const struct index *x = rcu_dereference(t->cur);
+	uint32_t slot = index_find(t, x, hash, name);
+
+	if (slot != ZONETAB_SLOT_NONE)
+		return slot;
+	x = rcu_dereference(t->old);
+	return x == NULL ? ZONETAB_SLOT_NONE : index_find(t, x, hash, name);
+}
+
+int zonetab_add(struct zonetab *t, const uint8_t *apex, uint32_t *out_slot)
+{
+	size_t len = name_len(apex);
+	struct name_hashes hashes;
+	uint8_t *lower = malloc(len);
+	uint32_t slot;
+	int rc = -ENOMEM;
+
+	if (lower == NULL)
+		return -ENOMEM;
+	name_lower(lower, apex, len);
+	name_hash_suffixes(lower, t->key, &hashes);
+	rc = find_apex(t, hashes.hash[0], lower) != ZONETAB_SLOT_NONE ? -EEXIST : 0;
+	if (rc == 0)
+		rc = free_slots_reserve(t);
+	if (rc == 0)
+		rc = make_room(t);
+	if (rc == 0)
+		rc = slot_take(t, &slot);
+	if (rc < 0) {
+		free(lower);
+		return rc;
+	}
+	slot_at(t, slot)->hash = hashes.hash[0];
+	rcu_set_pointer(&slot_at(t, slot)->apex, lower);
+	count_labels(t, hashes.label_cnt, 1);
+	index_put(t->cur, hashes.hash[0], slot); // COMMIT
+	t->cnt++;
+	*out_slot = slot;
+	return 0;
+}
+
+static void slot_reclaim(struct rcu_head *head)
+{
+	struct slot_retired *r = caa_container_of(head, struct slot_retired, rcu);
+
+	slot_give(r->t, r->slot);
+	free(r->apex);
+	free(r);
+}
+
+void zonetab_remove(struct zonetab *t, uint32_t slot)
+{
+	struct slot *s = slot_at(t, slot);
+	struct slot_retired *r = malloc(sizeof(*r));
+	struct snapshot *old;
+	uint8_t *apex = s->apex;
+
+	index_drop(t->cur, s->hash, slot); // COMMIT
+	if (t->old != NULL)
+		index_drop(t->old, s->hash, slot);
+	rcu_set_pointer(&s->apex, NULL);
+	old = rcu_xchg_pointer(&s->cur, marker_word(ZONE_NOT_LOADED));
+	if (!is_marker(old))
+		snapshot_retire(old);
+	count_labels(t, name_label_cnt(apex), -1);
+	t->cnt--;
+	if (r == NULL) {
+		/* No memory to wait with: wait here, once, rather than lose the slot. */
+		synchronize_rcu();
+		slot_give(t, slot);
+		free(apex);
+		return;
+	}
+	*r = (struct slot_retired){.t = t, .apex = apex, .slot = slot};
+	call_rcu(&r->rcu, slot_reclaim);
+}
+
+void zonetab_publish(struct zonetab *t, uint32_t slot, struct snapshot **next)
+{
+	struct snapshot *old;
+
+	(*next)->published = true;
+	old = rcu_xchg_pointer(&slot_at(t, slot)->cur, *next); // COMMIT
+	*next = NULL;
+	if (!is_marker(old))
+		snapshot_retire(old);
+}
+
+struct snapshot *zonetab_withdraw(struct zonetab *t, uint32_t slot, enum zone_marker marker)
+{
+	struct snapshot *old = rcu_xchg_pointer(&slot_at(t, slot)->cur, marker_word(marker)); // COMMIT
+
+	return is_marker(old) ? NULL : old;
+}
+
+const struct snapshot *zonetab_snapshot(const struct zonetab *t, uint32_t slot, enum zone_marker *out_marker)
+{
+	const struct snapshot *cur = rcu_dereference(slot_at(t, slot)->cur);
+
+	if (!is_marker(cur))
+		return cur;
+	if (out_marker != NULL)
+		*out_marker = (enum zone_marker)((uintptr_t)cur - 1);
+	return NULL;
+}
+
+/* Label counts of configured zones, so that suffixes of other lengths are not looked up at all. */
+static bool labels_used(const struct zonetab *t, unsigned labels)
+{
+	return __atomic_load_n(&t->labels[labels / 64], __ATOMIC_ACQUIRE) >> (labels & 63) & 1;
+}
+
+static void find_one(const struct zonetab *t, struct zonetab_find *f)
+{
+	const struct name_hashes *h = f->hashes;
+
+	f->slot = ZONETAB_SLOT_NONE;
+	f->snap = NULL;
+	for (unsigned label = f->first_label; label <= h->label_cnt; label++) {
+		enum zone_marker marker = ZONE_NOT_LOADED;
+		uint32_t slot;
+
+		if (!labels_used(t, h->label_cnt - label))
+			continue;
+		slot = find_apex(t, h->hash[label], f->name + h->off[label]);
+		if (slot == ZONETAB_SLOT_NONE)
+			continue;
+		f->slot = slot;
+		f->apex_label = (uint8_t)label;
+		f->snap = zonetab_snapshot(t, slot, &marker);
+		f->marker = (uint8_t)marker;
+		return;
+	}
+}
+
+static void prefetch_words(const struct zonetab *t, const struct index *x, const struct zonetab_find *f)
+{
+	const struct name_hashes *h = f->hashes;
+
+	for (unsigned label = f->first_label; label <= h->label_cnt; label++)
+		if (labels_used(t, h->label_cnt - label))
+			__builtin_prefetch(&x->words[(uint32_t)h->hash[label] & x->mask]);
+}
+
+/* The slot that the first used suffix's first word leads to: right nearly always, and only a hint. */
+static void prefetch_slot(const struct zonetab *t, const struct index *x, const struct zonetab_find *f)
+{
+	const struct name_hashes *h = f->hashes;
+
+	for (unsigned label = f->first_label; label <= h->label_cnt; label++) {
+		uint64_t word;
+
+		if (!labels_used(t, h->label_cnt - label))
+			continue;
+		word = __atomic_load_n(&x->words[(uint32_t)h->hash[label] & x->mask], __ATOMIC_ACQUIRE);
+		if (word <= WORD_DEAD || (word ^ h->hash[label]) >> 32 != 0)
+			continue;
+		__builtin_prefetch(slot_at(t, (uint32_t)(word - 2)));
+		return;
+	}
+}
+
+void zonetab_find_burst(const struct zonetab *t, struct zonetab_find *const finds[], unsigned cnt)
+{
+	const struct index *x = rcu_dereference(t->cur);
+
+	for (unsigned i = 0; i < cnt; i++)
+		prefetch_words(t, x, finds[i]);
+	for (unsigned i = 0; i < cnt; i++)
+		prefetch_slot(t, x, finds[i]);
+	for (unsigned i = 0; i < cnt; i++) {
+		find_one(t, finds[i]);
+		if (finds[i]->snap != NULL)
+			__builtin_prefetch(finds[i]->snap);
+	}
+}
