@@ -19,6 +19,7 @@
 	X(notimp, "responses with RCODE NOTIMP")                                         \
 	X(refused, "responses with RCODE REFUSED")                                       \
 	X(yxdomain, "responses with RCODE YXDOMAIN (DNAME made a name too long)")        \
+	X(notauth, "responses with RCODE NOTAUTH (TSIG with a key we do not have)")      \
 	X(badvers, "responses with RCODE BADVERS")                                       \
 	X(truncated, "responses with the TC bit")                                        \
 	X(wildcard, "answers synthesized from a wildcard")                               \

@@ -1,0 +1,165 @@
+#include "dataplane/answer/denial.h"
+
+/* One proof in the making. */
+struct proof {
+	struct reply *r;
+	const struct reply_name *name;
+	const struct lookup *lookup;
+	struct denial_sent *sent;
+};
+
+static const uint8_t *suffix(const struct proof *p, unsigned label)
+{
+	return p->name->lower + p->name->hashes->off[label];
+}
+
+/* "*." in front of the closest encloser. It fits: the name itself has a longer label there, or an equal one. */
+static const uint8_t *wildcard_at_encloser(const struct proof *p, uint8_t out[NAME_LEN_MAX])
+{
+	unsigned at = p->name->hashes->off[p->lookup->encloser_label];
+
+	out[0] = 1;
+	out[1] = '*';
+	memcpy(out + 2, p->name->lower + at, p->name->hashes->len - at);
+	return out;
+}
+
+static bool already_sent(struct denial_sent *sent, const uint8_t *body)
+{
+	for (unsigned i = 0; i < sent->cnt; i++)
+		if (sent->body[i] == body)
+			return true;
+	if (sent->cnt < DENIAL_SENT_MAX)
+		sent->body[sent->cnt++] = body;
+	return false;
+}
+
+/* Adds the record with its owner written out, apart from the apex, which the message already holds. */
+static void put(struct proof *p, const struct denial *d)
+{
+	unsigned apex_len = p->name->hashes->len - p->name->hashes->off[p->lookup->apex_label];
+	unsigned head_len = d->owner_len - apex_len;
+	uint8_t literal[NAME_LEN_MAX + 1];
+	struct rrset_place place = {
+		.owner = (uint16_t)p->r->at,
+		.stored_len = d->owner_len,
+		.literal = literal,
+		.literal_len = (uint16_t)(head_len + 2),
+	};
+
+	if (already_sent(p->sent, d->set.body))
+		return;
+	memcpy(literal, d->owner, head_len);
+	wire_store16(literal + head_len, (uint16_t)(0xC000 | reply_suffix_at(p->name, apex_len)));
+	reply_require(p->r, REPLY_AUTHORITY, &place, &d->set);
+}
+
+/* The NSEC at the name or the one that covers it. */
+static bool put_nsec(struct proof *p, const uint8_t *name)
+{
+	struct denial d;
+
+	if (!snapshot_nsec(p->lookup->snap, name, &d))
+		return false;
+	put(p, &d);
+	return true;
+}
+
+/* The NSEC3 whose owner is the hash of the name or which covers it. */
+static void put_nsec3(struct proof *p, const uint8_t *name)
+{
+	struct denial d;
+
+	if (snapshot_nsec3(p->lookup->snap, name, &d))
+		put(p, &d);
+}
+
+/*
+ * RFC 5155 7.2.1: the NSEC3 of the closest encloser of suffix `label`, and the one that covers the next closer name.
+ * With opt-out the closest encloser that can be proven may be further up than the one that exists.
+ */
+static void put_encloser_nsec3(struct proof *p, unsigned label)
+{
+	struct denial d;
+
+	for (; snapshot_nsec3(p->lookup->snap, suffix(p, label), &d); label++) {
+		if (d.exact) {
+			put(p, &d);
+			if (label > 0)
+				put_nsec3(p, suffix(p, label - 1));
+			return;
+		}
+		if (label == p->lookup->apex_label)
+			return; /* a broken chain: nothing there proves anything */
+	}
+}
+
+/* RFC 5155 7.2.3, 7.2.4 and 7.2.7: the NSEC3 of the name at `label`, or the proof that it lies in an opt-out span. */
+static void put_match_nsec3(struct proof *p, unsigned label)
+{
+	struct denial d;
+
+	if (!snapshot_nsec3(p->lookup->snap, suffix(p, label), &d))
+		return;
+	if (d.exact)
+		put(p, &d);
+	else if (label < p->lookup->apex_label)
+		put_encloser_nsec3(p, label + 1);
+}
+
+void denial_put_nodata(struct reply *r, const struct reply_name *n, const struct lookup *l,
+		       struct denial_sent *sent)
+{
+	struct proof p = {r, n, l, sent};
+	uint8_t wildcard[NAME_LEN_MAX];
+
+	if (!r->with_sigs)
+		return;
+	if (l->kind != LOOKUP_WILDCARD) {
+		if (!put_nsec(&p, n->lower))
+			put_match_nsec3(&p, l->label);
+		return;
+	}
+	wildcard_at_encloser(&p, wildcard);
+	if (put_nsec(&p, n->lower)) {
+		put_nsec(&p, wildcard);
+		return;
+	}
+	put_encloser_nsec3(&p, l->encloser_label);
+	put_nsec3(&p, wildcard);
+}
+
+void denial_put_name_error(struct reply *r, const struct reply_name *n, const struct lookup *l,
+			   struct denial_sent *sent)
+{
+	struct proof p = {r, n, l, sent};
+	uint8_t wildcard[NAME_LEN_MAX];
+
+	if (!r->with_sigs)
+		return;
+	wildcard_at_encloser(&p, wildcard);
+	if (put_nsec(&p, n->lower)) {
+		put_nsec(&p, wildcard);
+		return;
+	}
+	put_encloser_nsec3(&p, l->encloser_label);
+	put_nsec3(&p, wildcard);
+}
+
+void denial_put_wildcard(struct reply *r, const struct reply_name *n, const struct lookup *l,
+			 struct denial_sent *sent)
+{
+	struct proof p = {r, n, l, sent};
+
+	if (r->with_sigs && !put_nsec(&p, n->lower) && l->encloser_label > 0)
+		put_nsec3(&p, suffix(&p, l->encloser_label - 1u));
+}
+
+void denial_put_delegation(struct reply *r, const struct reply_name *n, const struct lookup *l,
+			   struct denial_sent *sent)
+{
+	struct proof p = {r, n, l, sent};
+
+	if (r->with_sigs && !put_nsec(&p, suffix(&p, l->label)))
+		put_match_nsec3(&p, l->label);
+}

@@ -1,0 +1,133 @@
+#include "dataplane/answer/reply.h"
+
+#define OPT_LEN		  11 /* without options */
+#define OPTION_HEAD_LEN	  4
+#define RECORD_HEAD_LEN	  10 /* type, class, TTL, length: between owner and record data */
+#define OWNER_POINTER_LEN 2
+
+void reply_init(struct reply *r, const struct query *query, uint8_t *msg, uint32_t limit)
+{
+	*r = (struct reply){
+		.query = query,
+		.msg = msg,
+		.at = DNS_HEADER_LEN + query->question_len,
+		.end = limit - (query->has_opt ? OPT_LEN : 0),
+		.limit = limit,
+		.with_sigs = query->dnssec_ok,
+	};
+}
+
+bool reply_offer(struct reply *r, enum reply_section section, const struct rrset_place *place,
+		 const struct rrset *set, bool with_sigs)
+{
+	if (!reply_has_room(r, rrset_linked_len(set, place, with_sigs)))
+		return false;
+	r->at = (uint32_t)rrset_link(set, place, r->msg, r->at, with_sigs);
+	r->cnt[section] = (uint16_t)(r->cnt[section] + set->cnt + (with_sigs ? set->sig_cnt : 0));
+	return true;
+}
+
+bool reply_require(struct reply *r, enum reply_section section, const struct rrset_place *place,
+		   const struct rrset *set)
+{
+	if (reply_offer(r, section, place, set, r->with_sigs))
+		return true;
+	r->truncated = true;
+	return false;
+}
+
+struct rrset reply_sigs_only(const struct rrset *set)
+{
+	/* Nothing in an RRSIG is compressed (RFC 4034 3.1.7), so no position in the list is behind the records. */
+	return (struct rrset){
+		.body = set->body + set->len,
+		.len = set->sig_len,
+		.ttl = set->ttl,
+		.cnt = set->sig_cnt,
+		.type = DNS_TYPE_RRSIG,
+	};
+}
+
+void reply_cap_ttl(struct reply *r, uint32_t from, uint32_t ttl)
+{
+	while (from < r->at) {
+		uint8_t *head = r->msg + from + OWNER_POINTER_LEN;
+
+		wire_store32(head + 4, ttl);
+		from += OWNER_POINTER_LEN + RECORD_HEAD_LEN + wire_load16(head + 8);
+	}
+}
+
+static void write_bytes(struct reply *r, const void *src, size_t len)
+{
+	memcpy(r->msg + r->at, src, len);
+	r->at += (uint32_t)len;
+}
+
+/* RFC 8914 2. The text is for people: where it does not fit, the code goes alone. */
+static void write_ede(struct reply *r)
+{
+	size_t text_len = strlen(r->ede_text);
+	uint8_t *p = r->msg + r->at;
+
+	if (r->at + OPTION_HEAD_LEN + 2 > r->limit)
+		return;
+	if (r->at + OPTION_HEAD_LEN + 2 + text_len > r->limit)
+		text_len = 0;
+	wire_store16(p, DNS_EDNS_EDE);
+	wire_store16(p + 2, (uint16_t)(2 + text_len));
+	wire_store16(p + OPTION_HEAD_LEN, r->ede);
+	r->at += OPTION_HEAD_LEN + 2;
+	write_bytes(r, r->ede_text, text_len);
+}
+
+/* RFC 6891 6.1.2: root owner, class is our payload size, TTL is upper RCODE bits, version 0, DO as it came. */
+static void write_opt(struct reply *r, uint16_t udp_payload)
+{
+	uint8_t *p = r->msg + r->at;
+	uint32_t options_at;
+
+	p[0] = 0;
+	wire_store16(p + 1, DNS_TYPE_OPT);
+	wire_store16(p + 3, udp_payload);
+	wire_store32(p + 5, (uint32_t)(r->rcode >> 4) << 24 | (r->query->dnssec_ok ? 0x8000 : 0));
+	r->at += OPT_LEN;
+	r->cnt[REPLY_ADDITIONAL]++;
+	options_at = r->at;
+	if (r->has_ede)
+		write_ede(r);
+	wire_store16(p + 9, (uint16_t)(r->at - options_at));
+}
+
+static void write_header(struct reply *r)
+{
+	const struct query *q = r->query;
+	uint16_t flags =
+		DNS_FLAG_QR | (q->flags & (DNS_OPCODE_MASK | DNS_FLAG_RD)) | (r->rcode & DNS_RCODE_MASK);
+
+	if (r->authoritative)
+		flags |= DNS_FLAG_AA;
+	if (r->truncated)
+		flags |= DNS_FLAG_TC;
+	wire_store16(r->msg + 2, flags);
+	wire_store16(r->msg + 4, q->question_len > 0);
+	wire_store16(r->msg + 6, r->cnt[REPLY_ANSWER]);
+	wire_store16(r->msg + 8, r->cnt[REPLY_AUTHORITY]);
+	wire_store16(r->msg + 10, r->cnt[REPLY_ADDITIONAL]);
+}
+
+size_t reply_finish(struct reply *r, uint16_t udp_payload)
+{
+	if (r->truncated) {
+		memset(r->cnt, 0, sizeof(r->cnt));
+		r->at = DNS_HEADER_LEN + r->query->question_len;
+	}
+	if (r->query->has_opt)
+		write_opt(r, udp_payload);
+	if (r->tsig != NULL && r->at + r->tsig_len <= r->limit) {
+		write_bytes(r, r->tsig, r->tsig_len);
+		r->cnt[REPLY_ADDITIONAL]++;
+	}
+	write_header(r);
+	return r->at;
+}
