@@ -95,25 +95,33 @@ bool net_dgram_recv(struct net *n, struct net_dgram *out);
 int net_dgram_reply(struct net *n, const struct net_dgram *d);
 
 /* Declared in one list like ANSWER_COUNTERS; per worker. The module completes the list as it grows. */
-#define NET_COUNTERS(X)                                                                     \
-	X(rx_packets, "frames received")                                                    \
-	X(tx_packets, "frames sent")                                                        \
-	X(rx_queries, "frames that carried a DNS request for a listen address")             \
-	X(tx_full, "responses dropped because the transmit queue was full")                 \
-	X(punt, "frames passed to the exception port")                                      \
-	X(punt_full, "frames dropped because the exception port did not take them")         \
-	X(punt_none, "frames dropped because the port has no exception port")               \
-	X(drop_runt, "dropped: frame too short for its headers")                            \
-	X(drop_ip_header, "dropped: bad IP header (version, length, checksum)")             \
-	X(drop_ip_length, "dropped: IP length exceeds the frame")                           \
-	X(drop_udp_length, "dropped: UDP length disagrees with the IP length")              \
-	X(drop_udp_checksum, "dropped: wrong UDP checksum")                                 \
-	X(drop_source, "dropped: source address or port that is never answered")            \
-	X(drop_segmented, "dropped: frame in several buffers")                              \
-	X(drop_answer, "dropped by the answer engine; its own counters say why")            \
-	X(notify_ring_full, "NOTIFY dropped because the ring to the control loop was full") \
-	X(turns, "turns of the worker loop")                                                \
-	X(turns_idle, "turns without a packet")                                             \
+#define NET_COUNTERS(X)                                                                                 \
+	X(rx_packets, "frames received")                                                                \
+	X(tx_packets, "responses sent")                                                                 \
+	X(rx_queries, "frames that carried a DNS request for a listen address")                         \
+	X(rx_partial_checksum,                                                                          \
+	  "requests whose UDP checksum the sender left to its virtual device (veth); accepted")         \
+	X(tx_full, "responses dropped because the transmit queue was full")                             \
+	X(punt, "frames for the exception port: neither ours nor bad")                                  \
+	X(punt_sent, "frames that the exception port took")                                             \
+	X(punt_full, "frames dropped because the exception port did not take them")                     \
+	X(punt_none, "frames dropped because they were not ours and the port has no exception port")    \
+	X(exception_packets, "frames sent from the exception port to the wire")                         \
+	X(exception_full, "frames from the exception port dropped because the transmit queue was full") \
+	X(drop_runt, "dropped: frame too short for its headers")                                        \
+	X(drop_ip_header, "dropped: bad IP header (version, length, checksum, source route)")           \
+	X(drop_ip_length, "dropped: IP length exceeds the frame")                                       \
+	X(drop_udp_length, "dropped: UDP length below 8 or beyond the IP length")                       \
+	X(drop_udp_checksum, "dropped: wrong UDP checksum, or none over IPv6")                          \
+	X(drop_source, "dropped: source address or port that is never answered")                        \
+	X(drop_room, "dropped: no room for a response in the frame's buffer")                           \
+	X(drop_answer, "dropped by the answer engine; its own counters say why")                        \
+	X(notify_requests, "NOTIFY requests handed to the control loop")                                \
+	X(notify_ring_full, "NOTIFY dropped because the ring to the control loop was full")             \
+	X(notify_no_buffer, "NOTIFY responses dropped because the packet buffers had run out")          \
+	X(drop_notify_size, "NOTIFY requests or responses dropped because they were too large")         \
+	X(turns, "turns of the worker loop")                                                            \
+	X(turns_idle, "turns without a packet")                                                         \
 	X(sleeps, "times the worker slept")
 
 enum net_counter {

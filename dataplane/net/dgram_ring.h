@@ -1,0 +1,62 @@
+/*
+ * A bounded ring of requests between one worker and the control loop, one each way. Lock-free: one thread puts, one
+ * takes; the slots are the memory. A full ring is the caller's counted drop.
+ */
+#pragma once
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "dataplane/net/net.h"
+
+/* A NOTIFY storm is cut here: more than this in a quarter of a millisecond is not a primary. */
+#define DGRAM_RING_CAP 128
+
+struct dgram_ring {
+	alignas(64) _Atomic uint32_t head; /* written by the taker: the next to take */
+	alignas(64) _Atomic uint32_t tail; /* written by the putter: the next to fill */
+	alignas(64) struct net_dgram slot[DGRAM_RING_CAP];
+};
+
+/* The putter: a slot to fill, or NULL when the ring is full; then dgram_ring_put. */
+static inline struct net_dgram *dgram_ring_room(struct dgram_ring *r)
+{
+	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+
+	// Acquire: the taker's release says that it has finished reading the slot.
+	if (tail - atomic_load_explicit(&r->head, memory_order_acquire) == DGRAM_RING_CAP)
+		return NULL;
+	return &r->slot[tail % DGRAM_RING_CAP];
+}
+
+static inline void dgram_ring_put(struct dgram_ring *r)
+{
+	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+
+	atomic_store_explicit(&r->tail, tail + 1, memory_order_release); // pairs with dgram_ring_next
+}
+
+/* The taker: the oldest slot, or NULL when the ring is empty; then dgram_ring_take. */
+static inline const struct net_dgram *dgram_ring_next(struct dgram_ring *r)
+{
+	uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+
+	if (head == atomic_load_explicit(&r->tail, memory_order_acquire)) // pairs with dgram_ring_put
+		return NULL;
+	return &r->slot[head % DGRAM_RING_CAP];
+}
+
+static inline void dgram_ring_take(struct dgram_ring *r)
+{
+	uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+
+	atomic_store_explicit(&r->head, head + 1, memory_order_release); // pairs with dgram_ring_room
+}
+
+/* A copy without the unused part of msg. */
+static inline void dgram_copy(struct net_dgram *to, const struct net_dgram *from)
+{
+	memcpy(to, from, offsetof(struct net_dgram, msg) + from->len);
+}

@@ -1,0 +1,330 @@
+/*
+ * Opening, starting and stopping the packet plane; the control loop's end of the rings. See net.h.
+ */
+#include "dataplane/net/net.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/net/worker.h"
+
+/* Per-lcore cache of a pool; DPDK wants the pool to be at least half as big again. */
+#define POOL_CACHE 256
+/* Buffers in a worker's hands: a burst each way, replies, some air. */
+#define POOL_SPARE 512
+/* An mbuf of 2,048 octets with headroom, mempool header and alignment. */
+#define MBUF_OCTETS (RTE_MBUF_DEFAULT_BUF_SIZE + sizeof(struct rte_mbuf) + 128)
+
+struct net {
+	struct eal *eal;
+	struct port *ports;
+	unsigned port_cnt, ports_open;
+	struct worker *workers;
+	unsigned worker_cnt, workers_running;
+	unsigned next_worker;	    /* whose ring net_dgram_recv looks at first */
+	struct rte_mempool **pools; /* one per worker */
+	struct packet_listen *listen;
+};
+
+const struct counter_text net_counter_text[NET_COUNTER_CNT] = {
+#define X(name, help) {#name, help},
+	NET_COUNTERS(X)
+#undef X
+};
+
+void net_error_set(struct net_error *err, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, args);
+	va_end(args);
+}
+
+static int no_memory(struct net_error *err)
+{
+	net_error_set(err, "out of memory while opening the packet plane");
+	return -ENOMEM;
+}
+
+static int add_listen(struct net *n, const struct net_config *config, struct net_error *err)
+{
+	n->listen = packet_listen_new(config->listen_cnt);
+	if (n->listen == NULL)
+		return no_memory(err);
+	for (unsigned i = 0; i < config->listen_cnt; i++) {
+		const struct net_address *a = &config->listen[i];
+
+		if (a->family != 4 && a->family != 6)
+			return -EAFNOSUPPORT;
+		if (!packet_source_valid(a->family, a->addr)) {
+			net_error_set(err,
+				      "listen address %u of the configuration is no unicast address: list "
+				      "the addresses "
+				      "that are asked for, there is no wildcard",
+				      i + 1);
+			return -EINVAL;
+		}
+		packet_listen_add(n->listen, a->family, a->addr);
+	}
+	return 0;
+}
+
+static int check_config(const struct net_config *config, struct net_error *err)
+{
+	const char *missing = config->port_cnt == 0	? "port"
+			      : config->worker_cnt == 0 ? "worker"
+			      : config->listen_cnt == 0 ? "listen address"
+							: NULL;
+
+	if (missing == NULL)
+		return 0;
+	net_error_set(err, "the configuration has no %s: at least one is needed", missing);
+	return -EINVAL;
+}
+
+static int check_ports(struct net *n, const struct net_config *config, struct net_error *err)
+{
+	n->ports = calloc(config->port_cnt, sizeof(*n->ports));
+	if (n->ports == NULL)
+		return no_memory(err);
+	for (unsigned i = 0; i < config->port_cnt; i++) {
+		int rc = port_check(&n->ports[i], &config->ports[i], (uint16_t)i,
+				    (uint16_t)config->worker_cnt, err);
+
+		if (rc < 0)
+			return rc;
+		n->port_cnt++;
+	}
+	return 0;
+}
+
+static unsigned pool_buffers(const struct net *n)
+{
+	unsigned cnt = POOL_SPARE + 2 * POOL_CACHE;
+
+	for (unsigned i = 0; i < n->port_cnt; i++)
+		cnt += port_buffers(&n->ports[i]);
+	return cnt;
+}
+
+static unsigned need_mb(const struct net *n, unsigned worker_cnt)
+{
+	return (unsigned)((uint64_t)pool_buffers(n) * worker_cnt * MBUF_OCTETS / (1024 * 1024) + 1);
+}
+
+static int make_pools(struct net *n, struct net_error *err)
+{
+	n->pools = calloc(n->worker_cnt, sizeof(struct rte_mempool *));
+	if (n->pools == NULL)
+		return no_memory(err);
+	for (unsigned i = 0; i < n->worker_cnt; i++) {
+		unsigned socket = rte_lcore_to_socket_id(eal_worker_lcore(i));
+		char name[32];
+
+		snprintf(name, sizeof(name), "worker%u", i);
+		eal_forget(n->eal);
+		n->pools[i] = rte_pktmbuf_pool_create(name, pool_buffers(n), POOL_CACHE, 0,
+						      RTE_MBUF_DEFAULT_BUF_SIZE, (int)socket);
+		if (n->pools[i] == NULL) {
+			int rc = -rte_errno;
+
+			net_error_set(
+				err,
+				"cannot make the packet buffers of worker %u (%u of %zu octets): %s%s: raise "
+				"dataplane.memory",
+				i, pool_buffers(n), MBUF_OCTETS, strerror(-rc), eal_words(n->eal));
+			return rc < 0 ? rc : -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int make_workers(struct net *n, const struct net_config *config, struct net_error *err)
+{
+	n->workers = aligned_alloc(alignof(struct worker), config->worker_cnt * sizeof(*n->workers));
+	if (n->workers == NULL)
+		return no_memory(err);
+	memset(n->workers, 0, config->worker_cnt * sizeof(*n->workers));
+	n->worker_cnt = config->worker_cnt;
+	for (unsigned i = 0; i < n->worker_cnt; i++) {
+		struct worker *w = &n->workers[i];
+
+		w->ports = n->ports;
+		w->port_cnt = n->port_cnt;
+		w->index = (uint16_t)i;
+		w->idle = config->idle;
+		w->idle_sleep_us = config->idle_sleep_us;
+		w->requests = aligned_alloc(alignof(struct dgram_ring), sizeof(struct dgram_ring));
+		w->replies = aligned_alloc(alignof(struct dgram_ring), sizeof(struct dgram_ring));
+		if (w->requests == NULL || w->replies == NULL)
+			return no_memory(err);
+		memset(w->requests, 0, sizeof(*w->requests));
+		memset(w->replies, 0, sizeof(*w->replies));
+	}
+	return 0;
+}
+
+static int open_ports(struct net *n, const struct net_config *config, struct net_error *err)
+{
+	struct port_env env = {.eal = n->eal,
+			       .pools = n->pools,
+			       .listen = n->listen,
+			       .addresses = config->listen,
+			       .address_cnt = config->listen_cnt};
+
+	for (unsigned i = 0; i < n->port_cnt; i++) {
+		int rc;
+
+		n->ports_open++;
+		rc = port_open(&n->ports[i], &env, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int open_all(struct net *n, const struct net_config *config, struct net_error *err)
+{
+	int rc = check_config(config, err);
+
+	if (rc == 0)
+		rc = add_listen(n, config, err);
+	if (rc == 0)
+		rc = check_ports(n, config, err);
+	if (rc == 0)
+		rc = eal_start(config, need_mb(n, config->worker_cnt), &n->eal, err);
+	if (rc == 0)
+		rc = make_workers(n, config, err);
+	if (rc == 0)
+		rc = make_pools(n, err);
+	if (rc == 0)
+		rc = open_ports(n, config, err);
+	return rc;
+}
+
+int net_open(const struct net_config *config, struct net **out, struct net_error *err)
+{
+	struct net *n = calloc(1, sizeof(*n));
+	int rc;
+
+	if (n == NULL)
+		return no_memory(err);
+	rc = open_all(n, config, err);
+	if (rc < 0) {
+		net_close(n);
+		return rc;
+	}
+	for (unsigned i = 0; i < n->worker_cnt; i++)
+		n->workers[i].pool = n->pools[i];
+	*out = n;
+	return 0;
+}
+
+int net_start(struct net *n, struct answer_engine *const engines[], struct net_error *err)
+{
+	for (unsigned i = 0; i < n->worker_cnt; i++) {
+		struct worker *w = &n->workers[i];
+		int rc;
+
+		w->engine = engines[i];
+		atomic_store_explicit(&w->stop, false, memory_order_relaxed); // the launch below publishes it
+		rc = rte_eal_remote_launch(worker_run, w, eal_worker_lcore(i));
+		if (rc < 0) {
+			net_error_set(err, "cannot start worker %u: %s", i, strerror(-rc));
+			net_stop(n);
+			return rc;
+		}
+		n->workers_running++;
+	}
+	return 0;
+}
+
+void net_stop(struct net *n)
+{
+	for (unsigned i = 0; i < n->workers_running; i++)
+		atomic_store_explicit(&n->workers[i].stop, true, memory_order_relaxed);
+	for (unsigned i = 0; i < n->workers_running; i++)
+		rte_eal_wait_lcore(eal_worker_lcore(i));
+	n->workers_running = 0;
+}
+
+void net_close(struct net *n)
+{
+	if (n == NULL)
+		return;
+	net_stop(n);
+	while (n->ports_open > 0)
+		port_close(&n->ports[--n->ports_open]);
+	for (unsigned i = 0; n->pools != NULL && i < n->worker_cnt; i++)
+		rte_mempool_free(n->pools[i]);
+	eal_stop(n->eal);
+	for (unsigned i = 0; i < n->worker_cnt; i++) {
+		free(n->workers[i].requests);
+		free(n->workers[i].replies);
+	}
+	packet_listen_free(n->listen);
+	free(n->pools);
+	free(n->workers);
+	free(n->ports);
+	free(n);
+}
+
+bool net_dgram_recv(struct net *n, struct net_dgram *out)
+{
+	for (unsigned i = 0; i < n->worker_cnt; i++) {
+		struct worker *w = &n->workers[n->next_worker];
+		const struct net_dgram *d = dgram_ring_next(w->requests);
+
+		n->next_worker =
+			n->next_worker + 1 < n->worker_cnt ? n->next_worker + 1 : 0; // each in its turn
+		if (d == NULL)
+			continue;
+		dgram_copy(out, d);
+		dgram_ring_take(w->requests);
+		return true;
+	}
+	return false;
+}
+
+int net_dgram_reply(struct net *n, const struct net_dgram *d)
+{
+	struct net_dgram *room;
+
+	if (d->worker >= n->worker_cnt || d->port >= n->port_cnt || d->len > NET_DGRAM_MAX)
+		return -EINVAL;
+	room = dgram_ring_room(n->workers[d->worker].replies);
+	if (room == NULL)
+		return -ENOBUFS;
+	dgram_copy(room, d);
+	dgram_ring_put(n->workers[d->worker].replies);
+	return 0;
+}
+
+unsigned net_worker_cnt(const struct net *n)
+{
+	return n->worker_cnt;
+}
+
+void net_worker_counters(const struct net *n, unsigned worker, uint64_t out[NET_COUNTER_CNT])
+{
+	for (unsigned i = 0; i < NET_COUNTER_CNT; i++)
+		out[i] = atomic_load_explicit(&n->workers[worker].counter[i], memory_order_relaxed);
+}
+
+unsigned net_port_cnt(const struct net *n)
+{
+	return n->port_cnt;
+}
+
+int net_port_info(const struct net *n, unsigned port, struct net_port_info *out)
+{
+	return port_info(&n->ports[port], out);
+}

@@ -1,0 +1,427 @@
+/*
+ * Reading request frames and writing response headers. See packet.h.
+ *
+ * Order of the checks: what is not for us is punted before anything about it is called bad, so that the kernel's own
+ * traffic is never judged here; what is for us must be right in every length and checksum.
+ */
+#include "dataplane/net/packet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/dns/wire.h"
+#include "dataplane/net/checksum.h"
+
+#define ETHERTYPE_IPV4	    0x0800
+#define ETHERTYPE_IPV6	    0x86dd
+#define ETHERTYPE_8021Q	    0x8100
+#define ETHERTYPE_8021AD    0x88a8
+#define PROTO_UDP	    17
+#define TTL		    64
+#define IPV4_MORE_OR_OFFSET 0x3fff
+#define IPV4_DONT_FRAGMENT  0x4000
+#define IPV4_OPTION_LSRR    131
+#define IPV4_OPTION_SSRR    137
+
+/* An address as two words, an IPv4 one as the first half of the first, so that comparing takes no loop. */
+struct address {
+	uint64_t word[2];
+	uint64_t family; /* 0: a free slot */
+};
+
+struct packet_listen {
+	uint32_t mask;
+	struct address slot[];
+};
+
+static size_t addr_len(uint8_t family)
+{
+	return family == 4 ? 4 : 16;
+}
+
+static inline struct address address_load(uint8_t family, const uint8_t *addr)
+{
+	struct address a = {.family = family};
+
+	if (family == 4)
+		memcpy(a.word, addr, 4);
+	else
+		memcpy(a.word, addr, 16);
+	return a;
+}
+
+/* Listen addresses come from the configuration: no attacker chooses them, so a plain mix does. */
+static inline uint32_t address_hash(const struct address *a)
+{
+	uint64_t h = a->word[0] ^ (a->word[1] << 1 | a->word[1] >> 63);
+
+	return (uint32_t)(h * 0x9e3779b97f4a7c15 >> 32); // 2^64 / golden ratio
+}
+
+/* The slot that holds the address, or the free one where it belongs. */
+static inline uint32_t find_slot(const struct packet_listen *l, const struct address *a)
+{
+	uint32_t i = address_hash(a) & l->mask;
+
+	while (l->slot[i].family != 0 && (l->slot[i].word[0] != a->word[0] ||
+					  l->slot[i].word[1] != a->word[1] || l->slot[i].family != a->family))
+		i = (i + 1) & l->mask;
+	return i;
+}
+
+struct packet_listen *packet_listen_new(unsigned cnt)
+{
+	uint32_t slot_cnt = 4;
+	struct packet_listen *l;
+
+	while (slot_cnt < cnt * 4) // a quarter full: a miss ends at the first look, mostly
+		slot_cnt *= 2;
+	l = calloc(1, sizeof(*l) + slot_cnt * sizeof(l->slot[0]));
+	if (l != NULL)
+		l->mask = slot_cnt - 1;
+	return l;
+}
+
+bool packet_listen_add(struct packet_listen *l, uint8_t family, const uint8_t *addr)
+{
+	struct address a = address_load(family, addr);
+	uint32_t i = find_slot(l, &a);
+
+	if (l->slot[i].family != 0)
+		return false;
+	l->slot[i] = a;
+	return true;
+}
+
+bool packet_listen_has(const struct packet_listen *l, uint8_t family, const uint8_t *addr)
+{
+	struct address a = address_load(family, addr);
+
+	return l->slot[find_slot(l, &a)].family != 0;
+}
+
+void packet_listen_free(struct packet_listen *l)
+{
+	free(l);
+}
+
+static const uint8_t zeros[16];
+
+static bool ipv6_source_valid(const uint8_t *addr)
+{
+	if (addr[0] == 0xff) // multicast, RFC 4291 2.7
+		return false;
+	if (addr[0] != 0)
+		return true;
+	if (memcmp(addr, zeros, 15) == 0 && addr[15] <= 1) // unspecified, loopback
+		return false;
+	return !(memcmp(addr, zeros, 10) == 0 && addr[10] == 0xff && addr[11] == 0xff); // v4-mapped
+}
+
+bool packet_source_valid(uint8_t family, const uint8_t *addr)
+{
+	if (family == 6)
+		return ipv6_source_valid(addr);
+	return addr[0] != 0 && addr[0] != 127 &&
+	       addr[0] < 224; // this network, loopback, multicast, class E, broadcast
+}
+
+/*
+ * Ports whose owner answers whatever it gets, or that no resolver asks from: an answer could start a loop of two
+ * servers that answer each other (CVE-2024-2169).
+ */
+static bool source_port_valid(uint16_t port)
+{
+	switch (port) {
+	case 0:	 // reserved, RFC 768
+	case 7:	 // echo
+	case 13: // daytime
+	case 17: // quote of the day
+	case 19: // character generator
+	case 37: // time
+	case PACKET_DNS_PORT:
+		return false;
+	}
+	return true;
+}
+
+const uint8_t *packet_client(const struct packet *p, const uint8_t *frame)
+{
+	return frame + p->l3_at + (p->family == 4 ? 12 : 8);
+}
+
+const uint8_t *packet_server(const struct packet *p, const uint8_t *frame)
+{
+	return frame + p->l3_at + (p->family == 4 ? 16 : 24);
+}
+
+uint16_t packet_client_port(const struct packet *p, const uint8_t *frame)
+{
+	return wire_load16(frame + p->udp_at);
+}
+
+/* Source and destination address lie side by side in both headers. */
+static uint64_t pseudo_sum(uint8_t family, const uint8_t *addrs, uint16_t udp_len)
+{
+	return checksum_add(checksum_be16(udp_len) + checksum_be16(PROTO_UDP), addrs, 2 * addr_len(family));
+}
+
+/* Skips the Ethernet header and up to two tags. Returns the EtherType and sets l3_at; -1: too short. */
+static int parse_ethernet(const uint8_t *frame, size_t len, struct packet *out)
+{
+	size_t at = PACKET_ETH_LEN;
+	uint16_t type;
+
+	if (len < PACKET_ETH_LEN)
+		return -1;
+	type = wire_load16(frame + 12);
+	for (unsigned tags = 0;
+	     tags < PACKET_VLANS_MAX && (type == ETHERTYPE_8021Q || type == ETHERTYPE_8021AD); tags++) {
+		if (len < at + PACKET_VLAN_LEN)
+			return -1;
+		type = wire_load16(frame + at + 2);
+		at += PACKET_VLAN_LEN;
+	}
+	out->l3_at = (uint16_t)at;
+	return type;
+}
+
+/* A request must not tell us the way back (RFC 7126 4.3, 4.4); other options are ignored. */
+static bool ipv4_options_valid(const uint8_t *opt, size_t len)
+{
+	while (len > 0 && opt[0] != 0) {
+		size_t opt_len = 1;
+
+		if (opt[0] != 1) { // no-operation has no length octet
+			if (len < 2 || opt[1] < 2 || opt[1] > len)
+				return false;
+			if (opt[0] == IPV4_OPTION_LSRR || opt[0] == IPV4_OPTION_SSRR)
+				return false;
+			opt_len = opt[1];
+		}
+		opt += opt_len;
+		len -= opt_len;
+	}
+	return true;
+}
+
+/* Leaves the length of the IP payload in msg_len and where it starts in udp_at. */
+static enum packet_verdict parse_ipv4(const struct packet_filter *filter, const uint8_t *frame, size_t len,
+				      unsigned verified, struct packet *out)
+{
+	const uint8_t *ip = frame + out->l3_at;
+	size_t left = len - out->l3_at, hdr_len, ip_len;
+
+	if (left < PACKET_IPV4_LEN)
+		return PACKET_DROP_RUNT;
+	hdr_len = (ip[0] & 0xfu) * 4;
+	ip_len = wire_load16(ip + 2);
+	if (ip[0] >> 4 != 4 || hdr_len < PACKET_IPV4_LEN || hdr_len > ip_len)
+		return PACKET_DROP_IP_HEADER;
+	if (ip_len > left) // a longer frame is padding
+		return PACKET_DROP_IP_LENGTH;
+	if (ip[9] != PROTO_UDP || (wire_load16(ip + 6) & IPV4_MORE_OR_OFFSET) != 0 ||
+	    !packet_listen_has(filter->listen, 4, ip + 16))
+		return PACKET_PUNT;
+	if (!(verified & PACKET_IP_VERIFIED) && checksum_fold(checksum_add(0, ip, hdr_len)) != UINT16_MAX)
+		return PACKET_DROP_IP_HEADER;
+	if (hdr_len > PACKET_IPV4_LEN && !ipv4_options_valid(ip + PACKET_IPV4_LEN, hdr_len - PACKET_IPV4_LEN))
+		return PACKET_DROP_IP_HEADER;
+	out->family = 4;
+	out->udp_at = (uint16_t)(out->l3_at + hdr_len);
+	out->msg_len = (uint16_t)(ip_len - hdr_len);
+	return PACKET_QUERY;
+}
+
+/* Extension headers are punted: no resolver sends them, and a fragment is one of them. */
+static enum packet_verdict parse_ipv6(const struct packet_filter *filter, const uint8_t *frame, size_t len,
+				      struct packet *out)
+{
+	const uint8_t *ip = frame + out->l3_at;
+	size_t left = len - out->l3_at, payload_len;
+
+	if (left < PACKET_IPV6_LEN)
+		return PACKET_DROP_RUNT;
+	if (ip[0] >> 4 != 6)
+		return PACKET_DROP_IP_HEADER;
+	payload_len = wire_load16(ip + 4);
+	if (payload_len > left - PACKET_IPV6_LEN)
+		return PACKET_DROP_IP_LENGTH;
+	if (ip[6] != PROTO_UDP || !packet_listen_has(filter->listen, 6, ip + 24))
+		return PACKET_PUNT;
+	out->family = 6;
+	out->udp_at = (uint16_t)(out->l3_at + PACKET_IPV6_LEN);
+	out->msg_len = (uint16_t)payload_len;
+	return PACKET_QUERY;
+}
+
+static bool udp_checksum_valid(const struct packet_filter *filter, const uint8_t *frame, uint16_t udp_len,
+			       struct packet *out)
+{
+	const uint8_t *udp = frame + out->udp_at;
+	uint64_t pseudo = pseudo_sum(out->family, packet_client(out, frame), udp_len);
+	uint16_t field;
+
+	memcpy(&field, udp + 6, sizeof(field));
+	if (field == 0)
+		return out->family == 4; // RFC 768: none; RFC 8200 8.1: not over IPv6
+	if (checksum_fold(checksum_add(pseudo, udp, udp_len)) == UINT16_MAX)
+		return true;
+	out->partial = filter->partial_checksum && field == checksum_fold(pseudo);
+	return out->partial;
+}
+
+static enum packet_verdict parse_udp(const struct packet_filter *filter, const uint8_t *frame,
+				     unsigned verified, struct packet *out)
+{
+	const uint8_t *udp = frame + out->udp_at;
+	uint16_t payload_len = out->msg_len, udp_len;
+
+	if (payload_len < PACKET_UDP_LEN)
+		return PACKET_DROP_UDP_LENGTH;
+	if (wire_load16(udp + 2) != PACKET_DNS_PORT)
+		return PACKET_PUNT;
+	udp_len = wire_load16(udp + 4);
+	if (udp_len < PACKET_UDP_LEN ||
+	    udp_len > payload_len) // shorter is allowed: RFC 9868 puts options there
+		return PACKET_DROP_UDP_LENGTH;
+	if (!source_port_valid(wire_load16(udp)) ||
+	    !packet_source_valid(out->family, packet_client(out, frame)) ||
+	    packet_listen_has(filter->listen, out->family, packet_client(out, frame)))
+		return PACKET_DROP_SOURCE;
+	out->partial = false;
+	if (!(verified & PACKET_UDP_VERIFIED) && !udp_checksum_valid(filter, frame, udp_len, out))
+		return PACKET_DROP_UDP_CHECKSUM;
+	out->msg_at = (uint16_t)(out->udp_at + PACKET_UDP_LEN);
+	out->msg_len = (uint16_t)(udp_len - PACKET_UDP_LEN);
+	return PACKET_QUERY;
+}
+
+enum packet_verdict packet_parse(const struct packet_filter *filter, const uint8_t *frame, size_t len,
+				 unsigned verified, struct packet *out)
+{
+	int type = parse_ethernet(frame, len, out);
+	enum packet_verdict v;
+
+	if (type < 0)
+		return PACKET_DROP_RUNT;
+	// A unicast address in a frame to a group is not for us to answer (RFC 1122 3.3.6), nor is another station's.
+	if ((frame[0] & 1) != 0 || (filter->mac_exact && memcmp(frame, filter->mac, 6) != 0))
+		return PACKET_PUNT;
+	if (type == ETHERTYPE_IPV4)
+		v = parse_ipv4(filter, frame, len, verified, out);
+	else if (type == ETHERTYPE_IPV6)
+		v = parse_ipv6(filter, frame, len, out);
+	else
+		return PACKET_PUNT;
+	if (v != PACKET_QUERY)
+		return v;
+	if ((frame[6] & 1) != 0) // the sender's own address is never a group (IEEE 802.3 3.2.3)
+		return PACKET_DROP_SOURCE;
+	return parse_udp(filter, frame, verified, out);
+}
+
+/* Everything about the two headers but the addresses, which are in place. ip: where the IP header starts. */
+static void write_ipv4(uint8_t *ip, size_t udp_len, enum packet_tx_checksum mode)
+{
+	uint16_t sum;
+
+	ip[0] = 0x45;
+	ip[1] = 0;
+	wire_store16(ip + 2, (uint16_t)(PACKET_IPV4_LEN + udp_len));
+	wire_store16(ip + 4, 0); // an atomic datagram needs no identification, RFC 6864 4.1
+	wire_store16(ip + 6, IPV4_DONT_FRAGMENT);
+	ip[8] = TTL;
+	ip[9] = PROTO_UDP;
+	memset(ip + 10, 0, 2);
+	if (mode == PACKET_TX_OFFLOAD)
+		return;
+	sum = (uint16_t)~checksum_fold(checksum_add(0, ip, PACKET_IPV4_LEN));
+	memcpy(ip + 10, &sum, sizeof(sum));
+}
+
+static void write_ipv6(uint8_t *ip, size_t udp_len)
+{
+	wire_store32(ip, 0x60000000);
+	wire_store16(ip + 4, (uint16_t)udp_len);
+	ip[6] = PROTO_UDP;
+	ip[7] = TTL;
+}
+
+/* addrs: the response's source and destination, side by side. */
+static void write_udp(uint8_t *udp, uint8_t family, const uint8_t *addrs, uint16_t client_port,
+		      size_t udp_len, enum packet_tx_checksum mode)
+{
+	uint64_t pseudo = pseudo_sum(family, addrs, (uint16_t)udp_len);
+	uint16_t sum;
+
+	wire_store16(udp, PACKET_DNS_PORT);
+	wire_store16(udp + 2, client_port);
+	wire_store16(udp + 4, (uint16_t)udp_len);
+	memset(udp + 6, 0, 2);
+	if (mode == PACKET_TX_OFFLOAD) {
+		sum = checksum_fold(pseudo);
+	} else {
+		sum = (uint16_t)~checksum_fold(checksum_add(pseudo, udp, udp_len));
+		if (sum == 0) // means "none" on the wire: RFC 768
+			sum = UINT16_MAX;
+	}
+	memcpy(udp + 6, &sum, sizeof(sum));
+}
+
+static void write_ip_udp(uint8_t *ip, uint8_t family, uint16_t client_port, size_t udp_len,
+			 enum packet_tx_checksum mode)
+{
+	if (family == 4) {
+		write_ipv4(ip, udp_len, mode);
+		write_udp(ip + PACKET_IPV4_LEN, 4, ip + 12, client_port, udp_len, mode);
+	} else {
+		write_ipv6(ip, udp_len);
+		write_udp(ip + PACKET_IPV6_LEN, 6, ip + 8, client_port, udp_len, mode);
+	}
+}
+
+/* Ethernet header with tags, addresses swapped; to may overlap from. */
+static void write_ethernet(uint8_t *to, const uint8_t *from, size_t len)
+{
+	uint8_t l2[PACKET_L2_MAX];
+
+	memcpy(l2, from + 6, 6);
+	memcpy(l2 + 6, from, 6);
+	memcpy(l2 + 12, from + 12, len - 12);
+	memcpy(to, l2, len);
+}
+
+size_t packet_respond(const struct packet *p, uint8_t *frame, size_t msg_len, enum packet_tx_checksum mode,
+		      size_t *out_at)
+{
+	size_t ip_len = p->family == 4 ? PACKET_IPV4_LEN : PACKET_IPV6_LEN, a_len = addr_len(p->family);
+	size_t ip_at = p->udp_at - ip_len, at = ip_at - p->l3_at;
+	uint16_t client_port = packet_client_port(p, frame);
+	uint8_t addrs[32];
+
+	memcpy(addrs, packet_server(p, frame), a_len);
+	memcpy(addrs + a_len, packet_client(p, frame), a_len);
+	memcpy(frame + ip_at + (p->family == 4 ? 12 : 8), addrs, 2 * a_len);
+	write_ethernet(frame + at, frame, p->l3_at);
+	write_ip_udp(frame + ip_at, p->family, client_port, PACKET_UDP_LEN + msg_len, mode);
+	*out_at = at;
+	return p->l3_at + ip_len + PACKET_UDP_LEN + msg_len;
+}
+
+size_t packet_build(const struct packet_return *to, const uint8_t *msg, size_t msg_len, uint8_t *frame,
+		    size_t cap)
+{
+	size_t ip_len = to->family == 4 ? PACKET_IPV4_LEN : PACKET_IPV6_LEN, a_len = addr_len(to->family);
+	size_t len = to->l2_len + ip_len + PACKET_UDP_LEN + msg_len;
+	uint8_t *ip = frame + to->l2_len, *addrs = ip + (to->family == 4 ? 12 : 8);
+
+	if (len > cap || to->l2_len < PACKET_ETH_LEN || to->l2_len > PACKET_L2_MAX)
+		return 0;
+	write_ethernet(frame, to->l2, to->l2_len);
+	memcpy(addrs, to->server, a_len);
+	memcpy(addrs + a_len, to->client, a_len);
+	memcpy(ip + ip_len + PACKET_UDP_LEN, msg, msg_len);
+	write_ip_udp(ip, to->family, to->client_port, PACKET_UDP_LEN + msg_len, PACKET_TX_SOFTWARE);
+	return len;
+}

@@ -1,0 +1,336 @@
+/*
+ * The worker loop. Hot path: no malloc, lock, log, or system call of ours outside idle(); the drivers of test ports
+ * (TAP, AF_XDP in copy mode) make their own. A snapshot is seen only inside answer_burst, between two quiescent states.
+ */
+#include "dataplane/net/worker.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+#include <rte_prefetch.h>
+
+#include <urcu-qsbr.h>
+
+/* Adaptive idling: this many empty turns at full speed, then as many with pauses, then sleep. */
+#define IDLE_SPIN  256
+#define IDLE_PAUSE 1024
+/* The engine needs this much room at the request (answer.h). */
+#define MSG_CAP_MIN 512
+
+static_assert(WORKER_BURST <= ANSWER_BURST_MAX, "a burst must fit the engine");
+
+/* One receive burst, sorted. */
+struct burst {
+	struct rte_mbuf *query[WORKER_BURST];
+	struct packet packet[WORKER_BURST];
+	struct answer_job job[WORKER_BURST];
+	struct answer_job *jobs[WORKER_BURST];
+	struct rte_mbuf *punt[WORKER_BURST];
+	struct rte_mbuf *drop[WORKER_BURST];
+	struct rte_mbuf *send[WORKER_BURST];
+	unsigned query_cnt, punt_cnt, drop_cnt, send_cnt;
+};
+
+static const uint8_t verdict_counter[PACKET_VERDICT_CNT] = {
+	[PACKET_QUERY] = NET_CNT_rx_queries,
+	[PACKET_PUNT] = NET_CNT_punt,
+	[PACKET_DROP_RUNT] = NET_CNT_drop_runt,
+	[PACKET_DROP_IP_HEADER] = NET_CNT_drop_ip_header,
+	[PACKET_DROP_IP_LENGTH] = NET_CNT_drop_ip_length,
+	[PACKET_DROP_UDP_LENGTH] = NET_CNT_drop_udp_length,
+	[PACKET_DROP_UDP_CHECKSUM] = NET_CNT_drop_udp_checksum,
+	[PACKET_DROP_SOURCE] = NET_CNT_drop_source,
+};
+
+/* Only this thread writes, so a load and a store do; readers on other threads see whole numbers. */
+static inline void count(struct worker *w, enum net_counter c, uint64_t n)
+{
+	uint64_t v = atomic_load_explicit(&w->counter[c], memory_order_relaxed);
+
+	atomic_store_explicit(&w->counter[c], v + n, memory_order_relaxed);
+}
+
+static unsigned verified_by_nic(const struct rte_mbuf *m)
+{
+	unsigned bits = 0;
+
+	if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		bits |= PACKET_IP_VERIFIED;
+	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		bits |= PACKET_UDP_VERIFIED;
+	return bits;
+}
+
+static void add_job(const struct port *p, struct burst *b, struct rte_mbuf *m, const struct packet *pk)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t room = (uint32_t)(m->buf_len - m->data_off) - pk->msg_at;
+	uint32_t max = packet_msg_max(pk->family, p->mtu);
+	struct answer_job *job = &b->job[b->query_cnt];
+
+	job->msg = rte_pktmbuf_mtod_offset(m, uint8_t *, pk->msg_at);
+	job->len = pk->msg_len;
+	job->cap = room < max ? room : max;
+	job->transport = ANSWER_UDP;
+	job->family = pk->family;
+	memcpy(job->client, packet_client(pk, frame), pk->family == 4 ? 4 : 16);
+	b->jobs[b->query_cnt] = job;
+	b->query[b->query_cnt++] = m;
+}
+
+/* Stage 1: whose is each frame? */
+static void sort_frame(struct worker *w, const struct port *p, struct burst *b, struct rte_mbuf *m)
+{
+	struct packet *pk = &b->packet[b->query_cnt];
+	enum packet_verdict v = PACKET_PUNT; // in several buffers: no DNS request is, so it is the kernel's
+
+	if (m->nb_segs == 1)
+		v = packet_parse(&p->filter, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len,
+				 verified_by_nic(m), pk);
+	if (v == PACKET_QUERY && (uint32_t)(m->buf_len - m->data_off) < pk->msg_at + (uint32_t)MSG_CAP_MIN) {
+		count(w, NET_CNT_drop_room, 1);
+		b->drop[b->drop_cnt++] = m;
+		return;
+	}
+	if (v == PACKET_PUNT && p->tap_id == PORT_NONE) {
+		count(w, NET_CNT_punt_none, 1);
+		b->drop[b->drop_cnt++] = m;
+		return;
+	}
+	count(w, verdict_counter[v], 1);
+	if (v == PACKET_QUERY) {
+		if (pk->partial)
+			count(w, NET_CNT_rx_partial_checksum, 1);
+		add_job(p, b, m, pk);
+	} else if (v == PACKET_PUNT) {
+		b->punt[b->punt_cnt++] = m;
+	} else {
+		b->drop[b->drop_cnt++] = m;
+	}
+}
+
+/* A NOTIFY goes to the control loop as a copy; the frame is done with. */
+static void hand_over(struct worker *w, const struct port *p, const struct packet *pk,
+		      const struct answer_job *job, const struct rte_mbuf *m)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	size_t addr_len = pk->family == 4 ? 4 : 16;
+	struct net_dgram *d;
+
+	if (job->len > NET_DGRAM_MAX) {
+		count(w, NET_CNT_drop_notify_size, 1);
+		return;
+	}
+	d = dgram_ring_room(w->requests);
+	if (d == NULL) {
+		count(w, NET_CNT_notify_ring_full, 1);
+		return;
+	}
+	d->family = pk->family;
+	memcpy(d->client, packet_client(pk, frame), addr_len);
+	memcpy(d->server, packet_server(pk, frame), addr_len);
+	d->client_port = packet_client_port(pk, frame);
+	d->len = (uint16_t)job->len;
+	d->port = p->index;
+	d->worker = w->index;
+	d->l2_len = pk->l3_at;
+	memcpy(d->l2, frame, pk->l3_at);
+	memcpy(d->msg, job->msg, job->len);
+	dgram_ring_put(w->requests);
+	count(w, NET_CNT_notify_requests, 1);
+}
+
+/* Stage 4, the frame's part: headers and offload flags of one response. */
+static void finish_response(const struct port *p, const struct packet *pk, const struct answer_job *job,
+			    struct rte_mbuf *m)
+{
+	size_t at, len = packet_respond(pk, rte_pktmbuf_mtod(m, uint8_t *), job->len,
+					p->offload ? PACKET_TX_OFFLOAD : PACKET_TX_SOFTWARE, &at);
+
+	m->data_off = (uint16_t)(m->data_off + at);
+	m->data_len = (uint16_t)len;
+	m->pkt_len = (uint32_t)len;
+	m->ol_flags = 0;
+	if (!p->offload)
+		return;
+	m->l2_len = pk->l3_at;
+	m->l3_len = pk->family == 4 ? PACKET_IPV4_LEN : PACKET_IPV6_LEN;
+	m->ol_flags = RTE_MBUF_F_TX_UDP_CKSUM;
+	m->ol_flags |= pk->family == 4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6;
+}
+
+static void finish_answers(struct worker *w, const struct port *p, struct burst *b)
+{
+	for (unsigned i = 0; i < b->query_cnt; i++) {
+		struct answer_job *job = &b->job[i];
+
+		switch ((enum answer_verdict)job->verdict) {
+		case ANSWER_SEND:
+			finish_response(p, &b->packet[i], job, b->query[i]);
+			b->send[b->send_cnt++] = b->query[i];
+			continue;
+		case ANSWER_NOTIFY:
+			hand_over(w, p, &b->packet[i], job, b->query[i]);
+			break;
+		case ANSWER_DROP:
+		case ANSWER_TRANSFER: // a stream's verdict
+			count(w, NET_CNT_drop_answer, 1);
+			break;
+		}
+		b->drop[b->drop_cnt++] = b->query[i];
+	}
+}
+
+/* Sends what the queue takes; the rest is freed and counted. */
+static void send_burst(struct worker *w, uint16_t id, struct rte_mbuf **mbufs, unsigned cnt,
+		       enum net_counter sent, enum net_counter full)
+{
+	unsigned n;
+
+	if (cnt == 0)
+		return;
+	n = rte_eth_tx_burst(id, w->index, mbufs, (uint16_t)cnt);
+	count(w, sent, n);
+	if (n == cnt)
+		return;
+	count(w, full, cnt - n);
+	rte_pktmbuf_free_bulk(mbufs + n, cnt - n);
+}
+
+/* Frames from the wire. Returns how many there were. */
+static unsigned wire_turn(struct worker *w, const struct port *p)
+{
+	struct rte_mbuf *rx[WORKER_BURST];
+	unsigned n = rte_eth_rx_burst(p->id, w->index, rx, WORKER_BURST);
+	struct burst b;
+
+	if (n == 0)
+		return 0;
+	b.query_cnt = b.punt_cnt = b.drop_cnt = b.send_cnt = 0;
+	count(w, NET_CNT_rx_packets, n);
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(rx[i], const uint8_t *));
+	for (unsigned i = 0; i < n; i++)
+		sort_frame(w, p, &b, rx[i]);
+	if (b.query_cnt > 0) {
+		answer_burst(w->engine, b.jobs, b.query_cnt);
+		finish_answers(w, p, &b);
+	}
+	send_burst(w, p->id, b.send, b.send_cnt, NET_CNT_tx_packets, NET_CNT_tx_full);
+	if (b.punt_cnt > 0) // counted when sorted
+		send_burst(w, p->tap_id, b.punt, b.punt_cnt, NET_CNT_punt_sent, NET_CNT_punt_full);
+	if (b.drop_cnt > 0)
+		rte_pktmbuf_free_bulk(b.drop, b.drop_cnt);
+	return n;
+}
+
+/* Frames from the kernel to the wire. */
+static unsigned exception_turn(struct worker *w, const struct port *p)
+{
+	struct rte_mbuf *rx[WORKER_BURST];
+	unsigned n = rte_eth_rx_burst(p->tap_id, w->index, rx, WORKER_BURST);
+
+	send_burst(w, p->id, rx, n, NET_CNT_exception_packets, NET_CNT_exception_full);
+	return n;
+}
+
+static void send_reply(struct worker *w, const struct net_dgram *d)
+{
+	const struct port *p = &w->ports[d->port];
+	struct packet_return to = {.l2 = d->l2,
+				   .client = d->client,
+				   .server = d->server,
+				   .l2_len = d->l2_len,
+				   .client_port = d->client_port,
+				   .family = d->family};
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+	size_t len;
+
+	if (m == NULL) {
+		count(w, NET_CNT_notify_no_buffer, 1);
+		return;
+	}
+	len = d->len <= packet_msg_max(d->family, p->mtu)
+		      ? packet_build(&to, d->msg, d->len, rte_pktmbuf_mtod(m, uint8_t *),
+				     rte_pktmbuf_tailroom(m))
+		      : 0;
+	if (len == 0) {
+		count(w, NET_CNT_drop_notify_size, 1);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	m->data_len = (uint16_t)len;
+	m->pkt_len = (uint32_t)len;
+	send_burst(w, p->id, &m, 1, NET_CNT_tx_packets, NET_CNT_tx_full);
+}
+
+/* What the control loop answered; bounded like a burst, so that it cannot delay queries. */
+static unsigned reply_turn(struct worker *w)
+{
+	const struct net_dgram *d;
+	unsigned n = 0;
+
+	while (n < WORKER_BURST && (d = dgram_ring_next(w->replies)) != NULL) {
+		send_reply(w, d);
+		dgram_ring_take(w->replies);
+		n++;
+	}
+	return n;
+}
+
+/* Nothing came. Sleep doubles up to its limit; RCU does not wait for a sleeper. */
+static void idle(struct worker *w)
+{
+	struct timespec ts = {0};
+	uint32_t doublings, us;
+
+	w->idle_turns++;
+	if (w->idle == NET_IDLE_BUSY || w->idle_turns < IDLE_SPIN)
+		return;
+	if (w->idle_turns < IDLE_PAUSE || w->idle_sleep_us == 0) {
+		rte_pause();
+		return;
+	}
+	doublings = w->idle_turns - IDLE_PAUSE;
+	us = doublings < 16 ? 1u << doublings : w->idle_sleep_us;
+	if (us > w->idle_sleep_us)
+		us = w->idle_sleep_us;
+	ts.tv_sec = us / 1000000;
+	ts.tv_nsec = us % 1000000 * 1000;
+	count(w, NET_CNT_sleeps, 1);
+	rcu_thread_offline();
+	nanosleep(&ts, NULL);
+	rcu_thread_online();
+}
+
+int worker_run(void *arg)
+{
+	struct worker *w = arg;
+
+	prctl(PR_SET_TIMERSLACK, 1); // or every sleep takes 50 us longer
+	rcu_register_thread();
+	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+		unsigned n = reply_turn(w);
+
+		for (unsigned i = 0; i < w->port_cnt; i++) {
+			n += wire_turn(w, &w->ports[i]);
+			if (w->ports[i].tap_id != PORT_NONE)
+				n += exception_turn(w, &w->ports[i]);
+		}
+		rcu_quiescent_state();
+		count(w, NET_CNT_turns, 1);
+		if (n > 0) {
+			w->idle_turns = 0;
+			continue;
+		}
+		count(w, NET_CNT_turns_idle, 1);
+		idle(w);
+	}
+	rcu_unregister_thread();
+	return 0;
+}

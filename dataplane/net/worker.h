@@ -1,0 +1,32 @@
+/*
+ * A worker: one thread, pinned, that polls queue i of every port and answers. DESIGN section 5.
+ */
+#pragma once
+
+#include "dataplane/net/dgram_ring.h"
+#include "dataplane/net/port.h"
+
+#define WORKER_BURST 32 /* a burst is one group of lookups: ANSWER_BURST_MAX bounds it */
+
+struct worker {
+	/* Set before start, then only read. */
+	const struct port *ports;
+	unsigned port_cnt;
+	uint16_t index;
+	enum net_idle idle;
+	uint32_t idle_sleep_us;
+	struct answer_engine *engine;
+	struct rte_mempool *pool;
+	struct dgram_ring *requests; /* the worker puts */
+	struct dgram_ring *replies;  /* the worker takes */
+
+	_Atomic bool stop; /* written by the control loop */
+
+	/* Written by the worker, read by anyone. */
+	alignas(64) _Atomic uint64_t counter[NET_COUNTER_CNT];
+	/* The worker's own. */
+	uint32_t idle_turns;
+};
+
+/* EAL's thread function: registers with RCU, turns until stop. arg: struct worker. */
+int worker_run(void *arg);
