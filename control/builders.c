@@ -1,0 +1,563 @@
+#include "control/builders.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <urcu-qsbr.h>
+
+/* Enough to keep a thread busy while the loop does something else; times the transfers that run, it is the bound. */
+#define QUEUE_FULL (1024 * 1024)
+
+struct chunk {
+	struct chunk *next;
+	size_t len;
+	uint8_t octets[];
+};
+
+struct build {
+	struct builders *pool;
+	struct build_request request; /* immutable */
+	struct build_calls calls;     /* used on the loop */
+
+	/* Under pool->lock; written by the loop and by the thread that works on it. */
+	struct build *next; /* in the run queue or the event queue */
+	struct build *next_event;
+	struct chunk *head, **tail;
+	size_t queued;
+	bool queued_to_run;
+	bool working; /* a thread has it */
+	bool ended;   /* by the loop */
+	bool cancelled;
+	bool wants_room;
+	bool has_room;
+	bool complete; /* the stream is; the snapshot is being made */
+	bool finished; /* result is complete; only the loop touches the build from now on */
+	bool in_events;
+
+	/* The thread that works on it only; handed from one to the next through the lock. */
+	struct builder *builder;
+	struct build_result result;
+	size_t carry_len;
+	struct xfrin xfrin;
+	uint8_t carry[2 + DNS_MSG_MAX]; /* a message that is not complete yet, with its length */
+};
+
+struct builders {
+	struct builders_env env;
+	uv_async_t wake; /* builder threads -> loop */
+	void (*closed)(void *arg);
+	void *closed_arg;
+
+	pthread_mutex_t lock;
+	pthread_cond_t runnable;
+	/* Under lock. */
+	struct build *run_head, **run_tail;
+	struct build *event_head, **event_tail;
+	bool stop;
+
+	unsigned thread_cnt;
+	pthread_t threads[];
+};
+
+/* --- the builder threads' side --- */
+
+static int sink_begin(void *arg, enum xfrin_form form)
+{
+	struct build *b = arg;
+	const struct builders_env *env = &b->pool->env;
+
+	b->builder = builder_new(env->arena, env->key, b->request.transfer.apex,
+				 form == XFRIN_CHANGES ? b->request.base : NULL, &b->request.limits);
+	return b->builder == NULL ? BUILDER_NO_MEMORY : BUILDER_OK;
+}
+
+static int sink_add(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl, const uint8_t *rdata,
+		    uint16_t rdata_len)
+{
+	struct build *b = arg;
+
+	return (int)builder_add(b->builder, owner, type, ttl, rdata, rdata_len);
+}
+
+static int sink_del(void *arg, const uint8_t *owner, uint16_t type, const uint8_t *rdata, uint16_t rdata_len)
+{
+	struct build *b = arg;
+
+	return (int)builder_del(b->builder, owner, type, rdata, rdata_len);
+}
+
+/* Which limit, by the name of its key in the configuration; empty for what is not a limit. */
+static const char *limit_text(const struct build *b, enum builder_verdict v, char *buf, size_t cap)
+{
+	const struct builder_limits *l = &b->request.limits;
+
+	buf[0] = '\0';
+	if (v == BUILDER_LIMIT_RECORDS)
+		snprintf(buf, cap, " (transfer-records: %llu)", (unsigned long long)l->records);
+	else if (v == BUILDER_LIMIT_BYTES)
+		snprintf(buf, cap, " (transfer-bytes: %llu)", (unsigned long long)l->bytes);
+	else if (v == BUILDER_LIMIT_RRSET)
+		snprintf(buf, cap, " (record-set-records: %u)", l->rrset_records);
+	return buf;
+}
+
+static void describe_failure(struct build *b)
+{
+	const struct xfrin *x = &b->xfrin;
+	char place[XFRIN_TEXT_CAP], limit[64];
+	enum builder_verdict v = (enum builder_verdict)x->sink_error;
+
+	xfrin_describe(x, place);
+	if (x->verdict == XFRIN_SINK)
+		snprintf(b->result.text, BUILD_TEXT_CAP, "%s: %s%s", place, builder_verdict_text(v),
+			 limit_text(b, v, limit, sizeof(limit)));
+	else
+		snprintf(b->result.text, BUILD_TEXT_CAP, "%s", place);
+}
+
+static void describe_cut(struct build *b)
+{
+	const struct xfrin *x = &b->xfrin;
+
+	snprintf(b->result.text, BUILD_TEXT_CAP,
+		 "the stream ended %s message %llu, after %llu records, before the transfer was complete",
+		 b->carry_len > 0 ? "inside" : "before", (unsigned long long)x->messages + 1,
+		 (unsigned long long)x->records);
+}
+
+static void finish_snapshot(struct build *b)
+{
+	struct build_result *r = &b->result;
+	char name[NAME_TEXT_CAP], type[RDATA_TYPE_TEXT_CAP], limit[64];
+	enum builder_verdict v = builder_finish(b->builder, &r->snapshot, &r->report);
+
+	if (v == BUILDER_OK)
+		return;
+	r->snapshot = NULL;
+	r->verdict = XFRIN_SINK;
+	limit_text(b, v, limit, sizeof(limit));
+	if (r->report.type != 0)
+		snprintf(r->text, BUILD_TEXT_CAP, "%.255s %s: %s%s", name_text(r->report.owner, name),
+			 rdata_type_text(r->report.type, type), builder_verdict_text(v), limit);
+	else
+		snprintf(r->text, BUILD_TEXT_CAP, "the zone as a whole: %s%s", builder_verdict_text(v),
+			 limit);
+}
+
+/* The stream is at its end, by itself or not. Fills the result. */
+static void finish(struct build *b, bool cancelled)
+{
+	const struct xfrin *x = &b->xfrin;
+	struct build_result *r = &b->result;
+
+	r->verdict = cancelled ? XFRIN_MORE : x->verdict;
+	r->soa = x->soa;
+	r->messages = x->messages;
+	r->records = x->records;
+	r->octets = x->octets;
+	r->not_authoritative = x->not_authoritative;
+	r->rcode = x->rcode;
+	if (cancelled)
+		snprintf(r->text, BUILD_TEXT_CAP, "cancelled");
+	else if (x->verdict == XFRIN_MORE)
+		describe_cut(b);
+	else if (x->verdict > XFRIN_UP_TO_DATE)
+		describe_failure(b);
+	else if (x->verdict == XFRIN_DONE)
+		finish_snapshot(b);
+	if (b->builder != NULL)
+		builder_free(b->builder);
+	b->builder = NULL;
+}
+
+/* Cuts octets into messages. Returns the octets used: all of them, unless the verdict is final. */
+static size_t feed(struct build *b, const uint8_t *p, size_t len)
+{
+	size_t used = 0;
+
+	while (used < len && b->xfrin.verdict == XFRIN_MORE) {
+		size_t left = len - used, need, take;
+
+		/* The common case is a message that lies in the chunk whole: no copy. */
+		if (b->carry_len == 0 && left >= 2 && left - 2 >= wire_load16(p + used)) {
+			need = wire_load16(p + used);
+			xfrin_message(&b->xfrin, p + used + 2, need);
+			used += 2 + need;
+			continue;
+		}
+		need = b->carry_len < 2 ? 2 : 2u + wire_load16(b->carry);
+		take = need - b->carry_len < left ? need - b->carry_len : left;
+		memcpy(b->carry + b->carry_len, p + used, take);
+		b->carry_len += take;
+		used += take;
+		if (b->carry_len < 2 || b->carry_len < 2u + wire_load16(b->carry))
+			continue;
+		xfrin_message(&b->xfrin, b->carry + 2, b->carry_len - 2);
+		b->carry_len = 0;
+	}
+	return used;
+}
+
+/* Returns whether the transfer has come to its end. */
+static bool work_chunks(struct build *b, struct chunk *list)
+{
+	struct chunk *next;
+
+	for (; list != NULL; list = next) {
+		size_t used = feed(b, list->octets, list->len);
+
+		/* Whatever has arrived behind the end makes the transfer wrong; the decoder says so. */
+		if (used < list->len)
+			xfrin_message(&b->xfrin, list->octets + used, list->len - used);
+		next = list->next;
+		free(list);
+	}
+	return b->xfrin.verdict != XFRIN_MORE;
+}
+
+/* Under lock. */
+static void post_event(struct build *b)
+{
+	struct builders *p = b->pool;
+
+	if (b->in_events)
+		return;
+	b->in_events = true;
+	b->next_event = NULL;
+	*p->event_tail = b;
+	p->event_tail = &b->next_event;
+	uv_async_send(&p->wake);
+}
+
+/* Under lock. */
+static void make_runnable(struct build *b)
+{
+	struct builders *p = b->pool;
+
+	if (b->queued_to_run || b->working || b->finished)
+		return;
+	b->queued_to_run = true;
+	b->next = NULL;
+	*p->run_tail = b;
+	p->run_tail = &b->next;
+	pthread_cond_signal(&p->runnable);
+}
+
+/* Under lock. */
+static struct build *take_runnable(struct builders *p)
+{
+	struct build *b = p->run_head;
+
+	if (b == NULL)
+		return NULL;
+	p->run_head = b->next;
+	if (p->run_head == NULL)
+		p->run_tail = &p->run_head;
+	b->queued_to_run = false;
+	b->working = true;
+	return b;
+}
+
+/* Under lock. */
+static struct chunk *take_chunks(struct build *b)
+{
+	struct chunk *list = b->head;
+
+	b->head = NULL;
+	b->tail = &b->head;
+	b->queued = 0;
+	if (b->wants_room) {
+		b->wants_room = false;
+		b->has_room = true;
+		post_event(b);
+	}
+	return list;
+}
+
+static void free_chunks(struct chunk *list)
+{
+	while (list != NULL) {
+		struct chunk *next = list->next;
+
+		free(list);
+		list = next;
+	}
+}
+
+/* Under lock, which is given up while it works. */
+static void work(struct builders *p, struct build *b)
+{
+	bool cancelled = b->cancelled, ended = b->ended, at_end;
+	struct chunk *list = take_chunks(b);
+
+	pthread_mutex_unlock(&p->lock);
+	if (cancelled)
+		free_chunks(list);
+	at_end = cancelled || work_chunks(b, list) || ended;
+	if (at_end) {
+		pthread_mutex_lock(&p->lock);
+		b->complete = !cancelled && b->xfrin.verdict == XFRIN_DONE;
+		pthread_mutex_unlock(&p->lock);
+		finish(b, cancelled);
+	}
+	pthread_mutex_lock(&p->lock);
+	b->working = false;
+	if (at_end) {
+		b->finished = true;
+		post_event(b);
+	} else if (b->head != NULL || b->ended || b->cancelled) {
+		make_runnable(b);
+	}
+}
+
+static void *thread_main(void *arg)
+{
+	struct builders *p = arg;
+	struct build *b;
+
+	rcu_register_thread();
+	rcu_thread_offline();
+	pthread_mutex_lock(&p->lock);
+	for (;;) {
+		b = take_runnable(p);
+		if (b != NULL)
+			work(p, b);
+		else if (p->stop)
+			break;
+		else
+			pthread_cond_wait(&p->runnable, &p->lock);
+	}
+	pthread_mutex_unlock(&p->lock);
+	rcu_unregister_thread();
+	return NULL;
+}
+
+/* --- the loop's side --- */
+
+static void build_free(struct build *b)
+{
+	free_chunks(b->head);
+	free(b);
+}
+
+static void deliver(struct build *b, bool finished, bool has_room)
+{
+	if (finished) {
+		b->calls.done(b->calls.arg, &b->result);
+		build_free(b);
+	} else if (has_room) {
+		b->calls.room(b->calls.arg);
+	}
+}
+
+static void on_wake(uv_async_t *handle)
+{
+	struct builders *p = handle->data;
+
+	for (;;) {
+		struct build *b;
+		bool finished, has_room;
+
+		pthread_mutex_lock(&p->lock);
+		b = p->event_head;
+		if (b != NULL) {
+			p->event_head = b->next_event;
+			if (p->event_head == NULL)
+				p->event_tail = &p->event_head;
+			b->in_events = false;
+			finished = b->finished;
+			has_room = b->has_room;
+			b->has_room = false;
+		}
+		pthread_mutex_unlock(&p->lock);
+		if (b == NULL)
+			return;
+		deliver(b, finished, has_room);
+	}
+}
+
+/* The packet workers poll their CPUs without pause: a builder there would wait, or make them late. */
+static void keep_off_workers(const struct builders *p, pthread_t thread)
+{
+	long cnt = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+	long i;
+
+	CPU_ZERO(&set);
+	for (i = 0; i < cnt && i < CPU_SETSIZE; i++)
+		CPU_SET((int)i, &set);
+	for (i = 0; i < (long)p->env.worker_cpu_cnt; i++)
+		if (p->env.worker_cpus[i] < CPU_SETSIZE)
+			CPU_CLR(p->env.worker_cpus[i], &set);
+	/* Nothing left, or not ours to choose: the creator's CPUs are inherited, and do. */
+	if (CPU_COUNT(&set) > 0)
+		(void)pthread_setaffinity_np(thread, sizeof(set), &set);
+}
+
+static void join_threads(struct builders *p)
+{
+	unsigned i;
+
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	pthread_cond_broadcast(&p->runnable);
+	pthread_mutex_unlock(&p->lock);
+	for (i = 0; i < p->thread_cnt; i++)
+		pthread_join(p->threads[i], NULL);
+}
+
+static int start_threads(struct builders *p)
+{
+	sigset_t all, old;
+	char name[16];
+	int ret = 0;
+
+	/* Signals are the control loop's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (ret == 0 && p->thread_cnt < p->env.threads) {
+		ret = pthread_create(&p->threads[p->thread_cnt], NULL, thread_main, p);
+		if (ret != 0)
+			break;
+		snprintf(name, sizeof(name), "builder-%u", p->thread_cnt % 1000);
+		pthread_setname_np(p->threads[p->thread_cnt], name);
+		keep_off_workers(p, p->threads[p->thread_cnt]);
+		p->thread_cnt++;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -ret;
+}
+
+static void pool_free(struct builders *p)
+{
+	pthread_cond_destroy(&p->runnable);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+int builders_start(const struct builders_env *env, struct builders **out)
+{
+	struct builders *p =
+		calloc(1, sizeof(*p) + (env->threads == 0 ? 1 : env->threads) * sizeof(p->threads[0]));
+	int ret;
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->env = *env;
+	if (p->env.threads == 0)
+		p->env.threads = 1;
+	p->run_tail = &p->run_head;
+	p->event_tail = &p->event_head;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->runnable, NULL);
+	ret = start_threads(p);
+	if (ret == 0)
+		ret = uv_async_init(env->loop, &p->wake, on_wake);
+	if (ret < 0) {
+		join_threads(p);
+		pool_free(p);
+		return ret;
+	}
+	p->wake.data = p;
+	*out = p;
+	return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct builders *p = handle->data;
+	void (*closed)(void *arg) = p->closed;
+	void *arg = p->closed_arg;
+
+	pool_free(p);
+	closed(arg);
+}
+
+void builders_stop(struct builders *p, void (*closed)(void *arg), void *arg)
+{
+	join_threads(p);
+	p->closed = closed;
+	p->closed_arg = arg;
+	uv_close((uv_handle_t *)&p->wake, on_closed);
+}
+
+int build_open(struct builders *p, const struct build_request *request, const struct build_calls *calls,
+	       struct build **out)
+{
+	const struct xfrin_sink sink = {.begin = sink_begin, .add = sink_add, .del = sink_del};
+	struct build *b = malloc(sizeof(*b));
+
+	if (b == NULL)
+		return -ENOMEM;
+	/* The buffers at the end, 128 kB, need no clearing. */
+	memset(b, 0, offsetof(struct build, xfrin));
+	b->pool = p;
+	b->request = *request;
+	b->calls = *calls;
+	b->tail = &b->head;
+	xfrin_init(&b->xfrin, &request->transfer, &sink);
+	b->xfrin.sink.arg = b;
+	*out = b;
+	return 0;
+}
+
+int build_push(struct build *b, const void *octets, size_t len)
+{
+	struct chunk *c = malloc(sizeof(*c) + len);
+	bool full;
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->next = NULL;
+	c->len = len;
+	memcpy(c->octets, octets, len);
+	pthread_mutex_lock(&b->pool->lock);
+	*b->tail = c;
+	b->tail = &c->next;
+	b->queued += len;
+	full = b->queued >= QUEUE_FULL;
+	b->wants_room = full;
+	make_runnable(b);
+	pthread_mutex_unlock(&b->pool->lock);
+	return full ? 0 : 1;
+}
+
+void build_end(struct build *b)
+{
+	pthread_mutex_lock(&b->pool->lock);
+	b->ended = true;
+	make_runnable(b);
+	pthread_mutex_unlock(&b->pool->lock);
+}
+
+void build_cancel(struct build *b)
+{
+	pthread_mutex_lock(&b->pool->lock);
+	b->cancelled = true;
+	make_runnable(b);
+	pthread_mutex_unlock(&b->pool->lock);
+}
+
+bool build_is_starved(const struct build *b)
+{
+	bool starved;
+
+	pthread_mutex_lock(&b->pool->lock);
+	starved = b->head == NULL && !b->working && !b->queued_to_run && !b->finished;
+	pthread_mutex_unlock(&b->pool->lock);
+	return starved;
+}
+
+bool build_is_complete(const struct build *b)
+{
+	bool complete;
+
+	pthread_mutex_lock(&b->pool->lock);
+	complete = b->complete;
+	pthread_mutex_unlock(&b->pool->lock);
+	return complete;
+}

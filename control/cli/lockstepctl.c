@@ -1,0 +1,354 @@
+/*
+ * lockstepctl: a person's way to the control socket. Documented in lockstepctl(8).
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/cli/client.h"
+#include "control/cli/show.h"
+
+#define SOCKET_DEFAULT	   "/run/lockstep/control.sock"
+#define TIMEOUT_DEFAULT_MS 30000
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,       /* the daemon could not do it */
+	EXIT_USAGE = 2,	       /* no such command, wrong arguments */
+	EXIT_UNREACHABLE = 3,  /* no daemon at the socket, or no permission */
+	EXIT_UNKNOWN_ZONE = 4, /* the zone is not configured */
+	EXIT_TIMEOUT = 5,
+};
+
+struct command {
+	const char *words; /* as in the protocol */
+	bool zone;	   /* takes a zone ... */
+	bool optional;	   /* ... or none */
+	bool waits;	   /* may take as long as a transfer */
+};
+
+static const struct command commands[] = {
+	{.words = "status"},
+	{.words = "zone status", .zone = true, .optional = true},
+	{.words = "zone refresh", .zone = true, .waits = true},
+	{.words = "zone retransfer", .zone = true, .waits = true},
+	{.words = "zone dump", .zone = true},
+	{.words = "stats"},
+	{.words = "stop"},
+	{.words = "help"},
+};
+
+struct options {
+	const char *socket;
+	bool json;
+	bool no_wait;
+	bool describe;
+	bool has_timeout;
+	uint64_t timeout_ms;
+};
+
+static void usage(FILE *to)
+{
+	fputs("usage: lockstepctl [-s SOCKET] [--json] [--timeout SECONDS] COMMAND\n"
+	      "  status                        the daemon\n"
+	      "  zone status [ZONE]            all zones in a table, or one in detail\n"
+	      "  zone refresh ZONE             ask the primaries now; waits for the outcome (--no-wait: does "
+	      "not)\n"
+	      "  zone retransfer ZONE          transfer whatever the serials are; waits likewise\n"
+	      "  zone dump ZONE                the served records in presentation format\n"
+	      "  stats [--describe]            all counters, with what they count\n"
+	      "  stop                          end the daemon\n"
+	      "  help                          the commands that the running daemon knows\n"
+	      "exit codes: 0 done, 1 failed, 2 usage, 3 no lockstepd reached, 4 unknown zone, 5 time-out\n",
+	      to);
+}
+
+/* The command whose words argv starts with; *used of them. */
+static const struct command *find_command(char **argv, int argc, int *used)
+{
+	char two[64];
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		bool pair = strchr(commands[i].words, ' ') != NULL;
+
+		if (argc < (pair ? 2 : 1))
+			continue;
+		snprintf(two, sizeof(two), pair ? "%s %s" : "%s", argv[0], pair ? argv[1] : "");
+		if (strcmp(two, commands[i].words) == 0) {
+			*used = pair ? 2 : 1;
+			return &commands[i];
+		}
+	}
+	return NULL;
+}
+
+static json_t *request_of(const struct command *command, const char *zone, const struct options *o)
+{
+	json_t *args = json_object();
+
+	if (zone != NULL)
+		json_object_set_new(args, "zone", json_string(zone));
+	if (o->describe)
+		json_object_set_new(args, "describe", json_true());
+	return json_pack("{s:i, s:i, s:s, s:o, s:b}", "version", 1, "id", 1, "command", command->words,
+			 "args", args, "wait", (int)!o->no_wait);
+}
+
+static int exit_code_of(enum client_verdict verdict)
+{
+	switch (verdict) {
+	case CLIENT_OK:
+		return EXIT_OK;
+	case CLIENT_UNREACHABLE:
+		return EXIT_UNREACHABLE;
+	case CLIENT_BROKEN:
+		return EXIT_FAILED;
+	case CLIENT_TIMEOUT:
+		return EXIT_TIMEOUT;
+	}
+	return EXIT_FAILED;
+}
+
+static int show_error(const json_t *answer)
+{
+	const json_t *error = json_object_get(answer, "error");
+	const char *code = json_string_value(json_object_get(error, "code"));
+	const char *message = json_string_value(json_object_get(error, "message"));
+	const json_t *near = json_object_get(error, "suggestions");
+
+	fprintf(stderr, "lockstepctl: %s\n", message != NULL ? message : "the command failed");
+	for (size_t i = 0; i < json_array_size(near); i++)
+		fprintf(stderr, "%s%s",
+			i == 0				? "Did you mean "
+			: i + 1 < json_array_size(near) ? ", "
+							: " or ",
+			json_string_value(json_array_get(near, i)));
+	if (json_array_size(near) > 0)
+		fputs("?\n", stderr);
+	if (code == NULL)
+		return EXIT_FAILED;
+	if (strcmp(code, "unknown-zone") == 0)
+		return EXIT_UNKNOWN_ZONE;
+	if (strcmp(code, "unknown-command") == 0 || strcmp(code, "bad-argument") == 0)
+		return EXIT_USAGE;
+	return strcmp(code, "denied") == 0 ? EXIT_UNREACHABLE : EXIT_FAILED;
+}
+
+/* What is gathered over the parts of an answer. */
+struct shown {
+	size_t rows;
+	json_t *zones; /* --json */
+};
+
+static void show_text(const json_t *result)
+{
+	const json_t *text = json_object_get(result, "text");
+
+	fwrite(json_string_value(text), 1, json_string_length(text), stdout);
+}
+
+static void show_zone_list(const json_t *result, struct shown *shown, bool detail)
+{
+	const json_t *zones = json_object_get(result, "zones");
+
+	if (detail) {
+		show_zone(json_array_get(zones, 0));
+		return;
+	}
+	show_zones(result, shown->rows);
+	shown->rows += json_array_size(zones);
+}
+
+static void show(const struct command *command, const char *zone, const struct options *o,
+		 const json_t *result, struct shown *shown)
+{
+	const char *c = command->words;
+
+	if (strcmp(c, "status") == 0)
+		show_status(result);
+	else if (strcmp(c, "zone status") == 0)
+		show_zone_list(result, shown, zone != NULL);
+	else if (command->waits)
+		show_ordered(result, !o->no_wait);
+	else if (strcmp(c, "zone dump") == 0)
+		show_text(result);
+	else if (strcmp(c, "stats") == 0)
+		show_stats(result);
+	else if (strcmp(c, "help") == 0)
+		show_help(result);
+}
+
+static void print_json(const json_t *json, size_t flags)
+{
+	json_dumpf(json, stdout, flags);
+	putchar('\n');
+}
+
+/* Lists of zones become one; pieces of a dump stay apart, one a line. */
+static void show_json(const json_t *result, bool more, struct shown *shown)
+{
+	const json_t *zones = json_object_get(result, "zones");
+
+	if (json_is_array(zones) && (more || shown->zones != NULL)) {
+		if (shown->zones == NULL)
+			shown->zones = json_array();
+		json_array_extend(shown->zones, (json_t *)zones);
+		if (!more)
+			json_object_set((json_t *)result, "zones", shown->zones);
+	}
+	if (json_object_get(result, "text") != NULL)
+		print_json(result, JSON_COMPACT);
+	else if (!more)
+		print_json(result, JSON_INDENT(2));
+}
+
+static int receive_all(struct client *c, const struct command *command, const char *zone,
+		       const struct options *o, struct client_error *err)
+{
+	struct shown shown = {0};
+	int code = EXIT_OK;
+	bool more = true;
+
+	while (more) {
+		json_t *answer = NULL, *result;
+		enum client_verdict verdict = client_receive(c, &answer, err);
+
+		if (verdict != CLIENT_OK) {
+			fprintf(stderr, "lockstepctl: %s\n", err->text);
+			code = exit_code_of(verdict);
+			break;
+		}
+		more = json_is_true(json_object_get(answer, "more"));
+		result = json_object_get(answer, "result");
+		if (!json_is_true(json_object_get(answer, "ok"))) {
+			more = false;
+			if (o->json)
+				print_json(answer, JSON_INDENT(2));
+			code = show_error(answer);
+		} else if (o->json) {
+			show_json(result, more, &shown);
+		} else {
+			show(command, zone, o, result, &shown);
+		}
+		json_decref(answer);
+	}
+	json_decref(shown.zones);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "lockstepctl: cannot write the output\n");
+		code = EXIT_FAILED;
+	}
+	return code;
+}
+
+static int run(const struct command *command, const char *zone, const struct options *o)
+{
+	uint64_t timeout_ms = o->has_timeout		      ? o->timeout_ms
+			      : command->waits && !o->no_wait ? 0
+							      : TIMEOUT_DEFAULT_MS;
+	struct client_error err = {.text = ""};
+	struct client *c = NULL;
+	enum client_verdict verdict = client_open(o->socket, timeout_ms, &c, &err);
+	int code;
+
+	if (verdict == CLIENT_OK)
+		verdict = client_send(c, request_of(command, zone, o), &err);
+	if (verdict != CLIENT_OK) {
+		fprintf(stderr, "lockstepctl: %s\n", err.text);
+		code = exit_code_of(verdict);
+	} else {
+		code = receive_all(c, command, zone, o, &err);
+	}
+	client_close(c);
+	return code;
+}
+
+/* False: not a number of seconds. */
+static bool read_timeout(const char *text, struct options *o)
+{
+	char *end;
+	double s = strtod(text, &end);
+
+	if (end == text || *end != '\0' || !(s > 0) || s > 1e6)
+		return false;
+	o->has_timeout = true;
+	o->timeout_ms = (uint64_t)(s * 1000 + 0.5);
+	if (o->timeout_ms == 0)
+		o->timeout_ms = 1;
+	return true;
+}
+
+/* Returns -1 to go on, or the exit code. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+	static const struct option options[] = {
+		{"socket", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},
+		{"no-wait", no_argument, NULL, 'n'},	   {"describe", no_argument, NULL, 'd'},
+		{"timeout", required_argument, NULL, 't'}, {"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},	   {0}};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "s:jnt:vh", options, NULL)) != -1) {
+		switch (opt) {
+		case 's':
+			o->socket = optarg;
+			break;
+		case 'j':
+			o->json = true;
+			break;
+		case 'n':
+			o->no_wait = true;
+			break;
+		case 'd':
+			o->describe = true;
+			break;
+		case 't':
+			if (read_timeout(optarg, o))
+				break;
+			fprintf(stderr, "lockstepctl: \"%s\" is not a number of seconds\n", optarg);
+			return EXIT_USAGE;
+		case 'v':
+			printf("lockstepctl %s\n", LOCKSTEP_VERSION);
+			return EXIT_OK;
+		case 'h':
+			usage(stdout);
+			return EXIT_OK;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.socket = SOCKET_DEFAULT};
+	const struct command *command;
+	int code = read_options(argc, argv, &o);
+	int used = 0, left;
+
+	if (code >= 0)
+		return code;
+	argv += optind;
+	argc -= optind;
+	command = find_command(argv, argc, &used);
+	left = argc - used;
+	if (command == NULL) {
+		if (argc > 0)
+			fprintf(stderr, "lockstepctl: there is no command \"%s%s%s\"\n", argv[0],
+				argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (left > (command->zone ? 1 : 0) || (left == 0 && command->zone && !command->optional) ||
+	    (o.describe && strcmp(command->words, "stats") != 0)) {
+		fprintf(stderr, "lockstepctl: \"%s\" takes %s\n", command->words,
+			!command->zone	    ? "no argument"
+			: command->optional ? "at most one zone"
+					    : "exactly one zone");
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	return run(command, left > 0 ? argv[used] : NULL, &o);
+}

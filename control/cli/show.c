@@ -1,0 +1,346 @@
+#include "control/cli/show.h"
+
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define TEXT_CAP 64
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "-";
+}
+
+static int64_t int_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static bool true_in(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}
+
+/* The number, or "-" for null. */
+static const char *number(const json_t *object, const char *key, char buf[TEXT_CAP])
+{
+	const json_t *n = json_object_get(object, key);
+
+	snprintf(buf, TEXT_CAP, json_is_integer(n) ? "%" JSON_INTEGER_FORMAT : "-", json_integer_value(n));
+	return buf;
+}
+
+/* 93784 s as "1d2h", the two largest units. */
+static const char *span(int64_t s, char buf[TEXT_CAP])
+{
+	if (s < 60)
+		snprintf(buf, TEXT_CAP, "%" PRId64 "s", s);
+	else if (s < 3600)
+		snprintf(buf, TEXT_CAP, "%" PRId64 "m%" PRId64 "s", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(buf, TEXT_CAP, "%" PRId64 "h%" PRId64 "m", s / 3600, s / 60 % 60);
+	else
+		snprintf(buf, TEXT_CAP, "%" PRId64 "d%" PRId64 "h", s / 86400, s / 3600 % 24);
+	return buf;
+}
+
+static const char *span_of(const json_t *object, const char *key, char buf[TEXT_CAP])
+{
+	const json_t *n = json_object_get(object, key);
+
+	if (!json_is_integer(n))
+		return "-";
+	return span(json_integer_value(n), buf);
+}
+
+/* How long ago a moment in seconds since 1970 was. */
+static const char *ago(const json_t *object, const char *key, char buf[TEXT_CAP])
+{
+	const json_t *n = json_object_get(object, key);
+	int64_t s = (int64_t)time(NULL) - json_integer_value(n);
+
+	if (!json_is_integer(n))
+		return "-";
+	return span(s > 0 ? s : 0, buf);
+}
+
+static const char *moment(const json_t *object, const char *key, char buf[TEXT_CAP])
+{
+	const json_t *n = json_object_get(object, key);
+	time_t t = (time_t)json_integer_value(n);
+	struct tm tm;
+	char date[32], since[TEXT_CAP];
+
+	if (!json_is_integer(n) || gmtime_r(&t, &tm) == NULL)
+		return "never";
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	snprintf(buf, TEXT_CAP, "%s (%.20s ago)", date, ago(object, key, since));
+	return buf;
+}
+
+static const char *octets(int64_t n, char buf[TEXT_CAP])
+{
+	static const char *const units[] = {"octets", "KiB", "MiB", "GiB", "TiB"};
+	double v = (double)n;
+	unsigned u = 0;
+
+	while (v >= 1024 && u < 4) {
+		v /= 1024;
+		u++;
+	}
+	snprintf(buf, TEXT_CAP, u == 0 ? "%.0f %s" : "%.1f %s", v, units[u]);
+	return buf;
+}
+
+static const char *micros(int64_t us, char buf[TEXT_CAP])
+{
+	if (us < 10000)
+		snprintf(buf, TEXT_CAP, "%" PRId64 " us", us);
+	else if (us < 10000000)
+		snprintf(buf, TEXT_CAP, "%.1f ms", (double)us / 1e3);
+	else
+		snprintf(buf, TEXT_CAP, "%.1f s", (double)us / 1e6);
+	return buf;
+}
+
+__attribute__((format(printf, 2, 3))) static void line(const char *key, const char *fmt, ...)
+{
+	va_list args;
+
+	printf("%-22s", key);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	putchar('\n');
+}
+
+static void show_ports(const json_t *ports)
+{
+	for (size_t i = 0; i < json_array_size(ports); i++) {
+		const json_t *p = json_array_get(ports, i);
+
+		line(i == 0 ? "ports" : "", "%s  %s  link %s  mtu %" PRId64 "  %" PRId64 " queue%s  %s",
+		     text_of(p, "name"), text_of(p, "driver"), true_in(p, "link_up") ? "up" : "down",
+		     int_of(p, "mtu"), int_of(p, "queues"), int_of(p, "queues") == 1 ? "" : "s",
+		     text_of(p, "mac"));
+	}
+}
+
+void show_status(const json_t *result)
+{
+	const json_t *zones = json_object_get(result, "zones"), *arena = json_object_get(result, "arena");
+	const json_t *listen = json_object_get(result, "listen");
+	char a[TEXT_CAP], b[TEXT_CAP];
+
+	line("version", "%s", text_of(result, "version"));
+	line("pid", "%" PRId64, int_of(result, "pid"));
+	line("config", "%s", text_of(result, "config"));
+	line("up", "%s", span_of(result, "uptime_s", a));
+	for (size_t i = 0; i < json_array_size(listen); i++)
+		line(i == 0 ? "listen" : "", "%s", json_string_value(json_array_get(listen, i)));
+	line("tcp", "%s", true_in(result, "tcp") ? "yes" : "no");
+	line("workers", "%" PRId64, int_of(result, "workers"));
+	show_ports(json_object_get(result, "ports"));
+	line("zones", "%" PRId64 " configured, %" PRId64 " loaded", int_of(zones, "configured"),
+	     int_of(zones, "loaded"));
+	line("  by state",
+	     "%" PRId64 " empty, %" PRId64 " current, %" PRId64 " refreshing, %" PRId64
+	     " transferring, %" PRId64 " expired",
+	     int_of(zones, "empty"), int_of(zones, "current"), int_of(zones, "refreshing"),
+	     int_of(zones, "transferring"), int_of(zones, "expired"));
+	line("  with an error", "%" PRId64, int_of(zones, "with_error"));
+	line("  primary behind", "%" PRId64, int_of(zones, "primary_behind"));
+	line("zone memory", "%s used of %s, %s pages", octets(int_of(arena, "bytes_used"), a),
+	     octets(int_of(arena, "bytes_max"), b), true_in(arena, "huge_pages") ? "huge" : "ordinary");
+}
+
+void show_zones(const json_t *result, size_t rows)
+{
+	const json_t *zones = json_object_get(result, "zones");
+	char serial[TEXT_CAP], checked[TEXT_CAP], changed[TEXT_CAP], refresh[TEXT_CAP], expire[TEXT_CAP];
+
+	if (rows == 0)
+		printf("%-32s %-12s %10s %-14s %8s %8s %8s %8s %9s\n", "ZONE", "STATE", "SERIAL", "PRIMARY",
+		       "CHECKED", "CHANGED", "REFRESH", "EXPIRES", "RECORDS");
+	for (size_t i = 0; i < json_array_size(zones); i++) {
+		const json_t *z = json_array_get(zones, i);
+		const char *error = text_of(z, "last_error");
+
+		printf("%-32s %-12s %10s %-14s %8s %8s %8s %8s %9" PRId64 "%s%s%s\n", text_of(z, "name"),
+		       text_of(z, "state"), number(z, "serial", serial), text_of(z, "primary"),
+		       ago(z, "last_check", checked), ago(z, "last_change", changed),
+		       span_of(z, "refresh_in", refresh), span_of(z, "expires_in", expire),
+		       int_of(z, "records"), *error != '\0' ? "  (" : "", error, *error != '\0' ? ")" : "");
+	}
+}
+
+static void show_zone_primary(const json_t *z)
+{
+	char serial[TEXT_CAP];
+	const json_t *primary = json_object_get(z, "primary");
+
+	if (json_is_string(primary))
+		line("primary", "%s (%s)", json_string_value(primary), text_of(z, "primary_address"));
+	else
+		line("primary", "none yet");
+	line("primary's serial", "%s%s", number(z, "primary_serial", serial),
+	     true_in(z, "primary_behind") ? "  lower than ours: kept, not transferred" : "");
+}
+
+static void show_zone_transfers(const json_t *z)
+{
+	char a[TEXT_CAP], b[TEXT_CAP];
+	int64_t notified = int_of(z, "last_notify_to_served_us"), took = int_of(z, "last_transfer_us");
+
+	line("transfers", "%" PRId64 " published, %" PRId64 " failed", int_of(z, "transfers_ok"),
+	     int_of(z, "transfers_failed"));
+	line("NOTIFY", "%" PRId64 " accepted, %" PRId64 " refused", int_of(z, "notifies"),
+	     int_of(z, "notifies_refused"));
+	if (took > 0)
+		line("last transfer", "%s, %s in %" PRId64 " message%s", micros(took, a),
+		     octets(int_of(z, "last_transfer_octets"), b), int_of(z, "last_transfer_messages"),
+		     int_of(z, "last_transfer_messages") == 1 ? "" : "s");
+	if (notified > 0)
+		line("NOTIFY to served", "%s", micros(notified, a));
+	else
+		line("NOTIFY to served", "- (the last change did not come by NOTIFY)");
+}
+
+void show_zone(const json_t *z)
+{
+	char a[TEXT_CAP], b[TEXT_CAP];
+	const char *error = text_of(z, "last_error");
+
+	line("zone", "%s", text_of(z, "name"));
+	line("state", "%s%s", text_of(z, "state"), true_in(z, "loaded") ? "" : " (no content)");
+	line("serial", "%s", number(z, "serial", a));
+	show_zone_primary(z);
+	line("last check", "%s", moment(z, "last_check", a));
+	line("last change", "%s", moment(z, "last_change", a));
+	line("next refresh in", "%s", span_of(z, "refresh_in", a));
+	line("expires in", "%s", span_of(z, "expires_in", a));
+	if (true_in(z, "timers_odd"))
+		line("",
+		     "the SOA's timers are odd: retry should be less than refresh, expire more than both");
+	line("size", "%" PRId64 " records, %" PRId64 " names, %s", int_of(z, "records"), int_of(z, "names"),
+	     octets(int_of(z, "bytes"), b));
+	show_zone_transfers(z);
+	if (*error != '\0')
+		line("last error", "%s; %s", error, moment(z, "last_error_at", a));
+	else
+		line("last error", "none");
+}
+
+void show_ordered(const json_t *result, bool waited)
+{
+	const json_t *z = json_array_get(json_object_get(result, "zones"), 0);
+	char serial[TEXT_CAP], took[TEXT_CAP];
+
+	if (!waited) {
+		printf("%s ordered\n", text_of(z, "name"));
+		return;
+	}
+	printf("%s %s, serial %s, %s\n", text_of(z, "name"), text_of(z, "state"), number(z, "serial", serial),
+	       micros(int_of(result, "took_us"), took));
+}
+
+/* Counters of one list over several threads: name, sum, one column each if there are several, what it is. */
+static void show_counters(const char *title, const json_t *const lists[], size_t cnt,
+			  const char *const heads[], const json_t *describe)
+{
+	const char *key;
+	json_t *value;
+
+	if (cnt == 0)
+		return;
+	printf("\n%-28s %14s", title, cnt > 1 ? "sum" : heads[0]);
+	for (size_t i = 0; cnt > 1 && i < cnt; i++)
+		printf(" %14s", heads[i]);
+	putchar('\n');
+	json_object_foreach((json_t *)lists[0], key, value)
+	{
+		int64_t sum = 0;
+
+		for (size_t i = 0; i < cnt; i++)
+			sum += int_of(lists[i], key);
+		printf("  %-26s %14" PRId64, key, sum);
+		for (size_t i = 0; cnt > 1 && i < cnt; i++)
+			printf(" %14" PRId64, int_of(lists[i], key));
+		if (describe != NULL)
+			printf("  %s", text_of(describe, key));
+		putchar('\n');
+	}
+}
+
+#define THREADS_MAX 130 /* lockstepd has at most 128 workers, and the streams */
+
+static void show_threads(const char *title, const json_t *workers, const json_t *stream,
+			 const json_t *describe)
+{
+	const json_t *lists[THREADS_MAX];
+	char head[THREADS_MAX][TEXT_CAP];
+	const char *heads[THREADS_MAX];
+	size_t cnt = 0;
+
+	for (size_t i = 0; i < json_array_size(workers) && cnt < THREADS_MAX - 1; i++, cnt++) {
+		const json_t *w = json_array_get(workers, i);
+
+		lists[cnt] = json_object_get(w, "counters");
+		snprintf(head[cnt], TEXT_CAP, "worker %" PRId64, int_of(w, "worker"));
+		heads[cnt] = head[cnt];
+	}
+	if (json_is_object(stream)) {
+		lists[cnt] = stream;
+		heads[cnt++] = "tcp";
+	}
+	show_counters(title, lists, cnt, heads, describe);
+}
+
+static void show_one(const char *title, const json_t *list, const json_t *describe)
+{
+	const char *const heads[] = {""};
+
+	if (json_is_object(list))
+		show_counters(title, &list, 1, heads, describe);
+}
+
+void show_stats(const json_t *result)
+{
+	const json_t *answer = json_object_get(result, "answer"), *ports = json_object_get(result, "ports");
+	const json_t *describe = json_object_get(result, "describe"),
+		     *arena = json_object_get(result, "arena");
+	char a[TEXT_CAP], b[TEXT_CAP], c[TEXT_CAP];
+
+	printf("zone memory: %s used, %s taken from the system, %s at most\n",
+	       octets(int_of(arena, "bytes_used"), a), octets(int_of(arena, "bytes_resident"), b),
+	       octets(int_of(arena, "bytes_max"), c));
+	show_threads("answers", json_object_get(answer, "workers"), json_object_get(answer, "stream"),
+		     json_object_get(describe, "answer"));
+	show_threads("packets", json_object_get(json_object_get(result, "net"), "workers"), NULL,
+		     json_object_get(describe, "net"));
+	for (size_t i = 0; i < json_array_size(ports); i++) {
+		const json_t *p = json_array_get(ports, i);
+
+		snprintf(a, sizeof(a), "port %.40s", text_of(p, "name"));
+		show_one(a, json_object_get(p, "counters"), json_object_get(describe, "ports"));
+	}
+	show_one("tcp connections", json_object_get(result, "stream"), json_object_get(describe, "stream"));
+	show_one("control", json_object_get(result, "zones"), json_object_get(describe, "zones"));
+}
+
+void show_help(const json_t *result)
+{
+	const json_t *commands = json_object_get(result, "commands");
+
+	for (size_t i = 0; i < json_array_size(commands); i++) {
+		const json_t *c = json_array_get(commands, i);
+		char usage[TEXT_CAP];
+
+		snprintf(usage, sizeof(usage), "%s %s", text_of(c, "command"), text_of(c, "args"));
+		printf("%-26s %s\n", usage, text_of(c, "help"));
+	}
+}

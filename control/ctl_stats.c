@@ -1,0 +1,240 @@
+/*
+ * "status" and "stats": numbers that others count, as JSON.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/ctl_internal.h"
+
+/* {"name":value,...}; NULL when out of memory. */
+static json_t *counters(const struct counter_text text[], const uint64_t value[], unsigned cnt)
+{
+	json_t *list = json_object();
+
+	for (unsigned i = 0; i < cnt; i++) {
+		if (json_object_set_new(list, text[i].name, json_integer((json_int_t)value[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+/* {"name":"what it counts",...} */
+static json_t *described(const struct counter_text text[], unsigned cnt)
+{
+	json_t *list = json_object();
+
+	for (unsigned i = 0; i < cnt; i++) {
+		if (json_object_set_new(list, text[i].name, json_string(text[i].help)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *answer_counters_of(const struct ctl *ctl, unsigned worker)
+{
+	uint64_t value[ANSWER_COUNTER_CNT];
+
+	answer_counters(ctl->env.engines[worker], value);
+	return counters(answer_counter_text, value, ANSWER_COUNTER_CNT);
+}
+
+static json_t *net_counters_of(const struct ctl *ctl, unsigned worker)
+{
+	uint64_t value[NET_COUNTER_CNT];
+
+	net_worker_counters(ctl->env.net, worker, value);
+	return counters(net_counter_text, value, NET_COUNTER_CNT);
+}
+
+/* [{"worker":0,"cpu":1,"counters":{...}},...] */
+static json_t *per_worker(const struct ctl *ctl, json_t *(*fn)(const struct ctl *ctl, unsigned worker))
+{
+	unsigned cnt = net_worker_cnt(ctl->env.net);
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < cnt; i++) {
+		json_t *worker = json_pack("{s:i, s:i, s:o}", "worker", (int)i, "cpu",
+					   (int)ctl->env.config->net.worker_cpus[i], "counters", fn(ctl, i));
+
+		if (json_array_append_new(list, worker) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *stream_answers(const struct ctl *ctl)
+{
+	uint64_t value[ANSWER_COUNTER_CNT];
+
+	if (ctl->env.stream == NULL)
+		return json_null();
+	stream_answer_counters(ctl->env.stream, value);
+	return counters(answer_counter_text, value, ANSWER_COUNTER_CNT);
+}
+
+static json_t *stream_counts(const struct ctl *ctl)
+{
+	uint64_t value[STREAM_COUNTER_CNT];
+
+	if (ctl->env.stream == NULL)
+		return json_null();
+	stream_counters(ctl->env.stream, value);
+	return counters(stream_counter_text, value, STREAM_COUNTER_CNT);
+}
+
+static json_t *zones_counts(const struct ctl *ctl)
+{
+	uint64_t value[ZONES_COUNTER_CNT];
+
+	zones_counters(ctl->env.zones, value);
+	return counters(zones_counter_text, value, ZONES_COUNTER_CNT);
+}
+
+static json_t *port(const struct net_port_info *p)
+{
+	char mac[18];
+
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2],
+		 p->mac[3], p->mac[4], p->mac[5]);
+	return json_pack("{s:o, s:o, s:s, s:b, s:i, s:i, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}}",
+			 "name", ctl_text(p->name), "driver", ctl_text(p->driver), "mac", mac, "link_up",
+			 (int)p->link_up, "mtu", (int)p->mtu, "queues", (int)p->queues, "tx_checksum_offload",
+			 (int)p->tx_checksum_offload, "counters", "port_rx_packets",
+			 (json_int_t)p->rx_packets, "port_tx_packets", (json_int_t)p->tx_packets,
+			 "port_rx_bytes", (json_int_t)p->rx_bytes, "port_tx_bytes", (json_int_t)p->tx_bytes,
+			 "port_rx_missed", (json_int_t)p->rx_missed, "port_rx_errors",
+			 (json_int_t)p->rx_errors, "port_rx_nombuf", (json_int_t)p->rx_nombuf,
+			 "port_tx_errors", (json_int_t)p->tx_errors);
+}
+
+static const struct counter_text port_counter_text[] = {
+	{"port_rx_packets", "frames the port received"},
+	{"port_tx_packets", "frames the port sent"},
+	{"port_rx_bytes", "octets the port received"},
+	{"port_tx_bytes", "octets the port sent"},
+	{"port_rx_missed", "frames lost because no worker was fast enough"},
+	{"port_rx_errors", "frames the port found broken"},
+	{"port_rx_nombuf", "frames lost because the packet buffers had run out"},
+	{"port_tx_errors", "frames the port could not send"},
+};
+
+static json_t *ports(const struct ctl *ctl)
+{
+	unsigned cnt = net_port_cnt(ctl->env.net);
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < cnt; i++) {
+		struct net_port_info info;
+
+		memset(&info, 0, sizeof(info));
+		if (net_port_info(ctl->env.net, i, &info) < 0)
+			continue; /* a device that is gone has no numbers */
+		if (json_array_append_new(list, port(&info)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *arena(const struct ctl *ctl)
+{
+	struct arena_info info;
+
+	arena_info(ctl->env.arena, &info);
+	return json_pack("{s:I, s:I, s:I, s:b}", "bytes_used", (json_int_t)info.bytes_used, "bytes_resident",
+			 (json_int_t)info.bytes_resident, "bytes_max", (json_int_t)info.bytes_max,
+			 "huge_pages", (int)info.huge_pages);
+}
+
+static json_t *descriptions(void)
+{
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o}", "answer", described(answer_counter_text, ANSWER_COUNTER_CNT),
+		"net", described(net_counter_text, NET_COUNTER_CNT), "stream",
+		described(stream_counter_text, STREAM_COUNTER_CNT), "zones",
+		described(zones_counter_text, ZONES_COUNTER_CNT), "ports",
+		described(port_counter_text, sizeof(port_counter_text) / sizeof(port_counter_text[0])));
+}
+
+void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args)
+{
+	const struct ctl *ctl = conn->ctl;
+	json_t *result = json_pack("{s:{s:o, s:o}, s:{s:o}, s:o, s:o, s:o, s:o}", "answer", "workers",
+				   per_worker(ctl, answer_counters_of), "stream", stream_answers(ctl), "net",
+				   "workers", per_worker(ctl, net_counters_of), "ports", ports(ctl), "stream",
+				   stream_counts(ctl), "zones", zones_counts(ctl), "arena", arena(ctl));
+
+	if (result != NULL && args->describe && json_object_set_new(result, "describe", descriptions()) < 0) {
+		json_decref(result);
+		result = NULL;
+	}
+	ctl_reply(conn, result);
+}
+
+/* Zones by state: 100,000 of them take some 10 ms. */
+static json_t *zone_counts(const struct ctl *ctl)
+{
+	unsigned cnt = zones_cnt(ctl->env.zones), loaded = 0, failing = 0, behind = 0;
+	unsigned state[ZONES_EXPIRED + 1] = {0};
+	json_t *list;
+
+	for (unsigned i = 0; i < cnt; i++) {
+		struct zones_info z;
+
+		zones_info(ctl->env.zones, i, &z);
+		state[z.state]++;
+		loaded += z.loaded;
+		failing += z.last_error[0] != '\0';
+		behind += z.primary_behind;
+	}
+	list = json_pack("{s:i, s:i, s:i, s:i}", "configured", (int)cnt, "loaded", (int)loaded, "with_error",
+			 (int)failing, "primary_behind", (int)behind);
+	for (unsigned i = 0; i <= ZONES_EXPIRED; i++)
+		json_object_set_new(list, zones_state_text[i], json_integer((json_int_t)state[i]));
+	return list;
+}
+
+static json_t *listen_addresses(const struct config *c)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < c->listen_cnt; i++) {
+		union config_sockaddr a = {0};
+		char text[CONFIG_ADDRESS_TEXT_CAP];
+
+		if (c->listen[i].family == 4) {
+			a.in4.sin_family = AF_INET;
+			memcpy(&a.in4.sin_addr, c->listen[i].addr, 4);
+		} else {
+			a.in6.sin6_family = AF_INET6;
+			memcpy(&a.in6.sin6_addr, c->listen[i].addr, 16);
+		}
+		config_address_text(&a, text);
+		text[strcspn(text, "@")] = '\0';
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+void ctl_status(struct ctl_conn *conn, const struct ctl_args *args)
+{
+	const struct ctl *ctl = conn->ctl;
+	const struct config *c = ctl->env.config;
+
+	ctl_reply(conn, json_pack("{s:s, s:i, s:o, s:I, s:I, s:o, s:b, s:i, s:o, s:o, s:o}", "version",
+				  LOCKSTEP_VERSION, "pid", (int)getpid(), "config", ctl_text(c->file),
+				  "started", (json_int_t)ctl->started, "uptime_s",
+				  (json_int_t)((uv_hrtime() - ctl->started_ns) / 1000000000), "listen",
+				  listen_addresses(c), "tcp", (int)(ctl->env.stream != NULL), "workers",
+				  (int)net_worker_cnt(ctl->env.net), "zones", zone_counts(ctl), "arena",
+				  arena(ctl), "ports", ports(ctl)));
+}

@@ -1,0 +1,44 @@
+/*
+ * Who may ask a primary next: queues by precedence (NOTIFY before operator before timer) for each primary, with a
+ * bound on what is under way at one primary and in all. A primary that does not answer fills its own share and no
+ * more: the zones of the others go on. The control loop's; single-threaded; knows nothing of DNS.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/secondary.h"
+
+struct dispatch;
+
+enum dispatch_state { DISPATCH_NONE, DISPATCH_QUEUED, DISPATCH_RUNNING };
+
+/* Embedded in the zone; zeroed at first. One at a time. */
+struct dispatch_item {
+	struct dispatch_item *next, *prev;
+	uint16_t primary;
+	uint8_t class; /* enum secondary_class */
+	uint8_t state; /* enum dispatch_state */
+};
+
+struct dispatch_limits {
+	unsigned running_max;		  /* in all */
+	unsigned running_per_primary_max; /* at one primary; NOTIFY may go a quarter beyond */
+	/* In all, NOTIFY may go this much beyond running_max, so that a sweep cannot keep it waiting. */
+	unsigned notify_reserve;
+};
+
+/* Returns NULL when out of memory. */
+struct dispatch *dispatch_new(unsigned primary_cnt, const struct dispatch_limits *limits);
+void dispatch_free(struct dispatch *d);
+
+/* Queues, or moves what is queued. Not for what runs. */
+void dispatch_put(struct dispatch *d, struct dispatch_item *item, uint16_t primary,
+		  enum secondary_class class);
+
+/* Takes the next that may run and marks it running; NULL: none may. */
+struct dispatch_item *dispatch_take(struct dispatch *d);
+
+/* It has ended, or is not to be run any more. Any state. */
+void dispatch_drop(struct dispatch *d, struct dispatch_item *item);

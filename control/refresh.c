@@ -1,0 +1,372 @@
+#include "control/refresh.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control/random.h"
+#include "control/rcode.h"
+
+/* Three tries of two seconds bridge a lost packet or two and leave a dead primary soon. */
+#define UDP_TRIES  3
+#define UDP_TRY_MS 2000
+#define TCP_TRY_MS 5000
+
+/* After an ICMP error (a primary that is being restarted, an operator that waits) the next try need not wait long. */
+#define UDP_REFUSED_MS 250
+
+/*
+ * Somebody who guesses may send many wrong answers; each costs a parse. A try ends after this many: the next one has
+ * another port and id.
+ */
+#define REJECTED_MAX 100
+
+struct refresh;
+
+/* A socket's life ends after the query's may have gone on with the next one: it is a thing of its own. */
+struct attempt {
+	struct refresh *owner; /* NULL: closing */
+	struct refresh_env *env;
+	union {
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_udp_t udp;
+		uv_tcp_t tcp;
+	} u;
+	uv_connect_t connect;
+	uv_write_t write;
+	size_t fill; /* TCP: octets in in[] */
+	uint8_t *in; /* TCP: the message with its length */
+	uint8_t out[2 + REFRESH_QUERY_MAX];
+};
+
+struct refresh {
+	struct refresh_env *env;
+	const struct config_primary *primary;
+	refresh_done_fn done;
+	void *arg;
+	uv_timer_t timer;
+	struct attempt *attempt;
+	unsigned tries;
+	unsigned rejected;
+	bool no_edns;
+	bool tcp;
+	bool ended;
+	uint16_t id;
+	char last[96]; /* why the last try failed */
+	uint8_t apex[NAME_LEN_MAX];
+};
+
+static void one_less(struct refresh_env *env)
+{
+	if (--env->live == 0 && env->idle != NULL)
+		env->idle(env->arg);
+}
+
+static void on_attempt_closed(uv_handle_t *handle)
+{
+	struct attempt *a = handle->data;
+	struct refresh_env *env = a->env;
+
+	free(a->in);
+	free(a);
+	one_less(env);
+}
+
+static void drop_attempt(struct refresh *r)
+{
+	struct attempt *a = r->attempt;
+
+	if (a == NULL)
+		return;
+	r->attempt = NULL;
+	a->owner = NULL;
+	uv_close(&a->u.handle, on_attempt_closed);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct refresh *r = handle->data;
+	struct refresh_env *env = r->env;
+
+	free(r);
+	one_less(env);
+}
+
+static void close_all(struct refresh *r)
+{
+	if (r->ended)
+		return;
+	r->ended = true;
+	drop_attempt(r);
+	uv_close((uv_handle_t *)&r->timer, on_timer_closed);
+}
+
+static void end(struct refresh *r, struct refresh_result *result)
+{
+	refresh_done_fn done = r->done;
+	void *arg = r->arg;
+
+	close_all(r);
+	done(arg, result);
+}
+
+static void end_failed(struct refresh *r, const char *text)
+{
+	struct refresh_result result = {0};
+
+	snprintf(result.text, sizeof(result.text), "%s", text);
+	end(r, &result);
+}
+
+static void try_again(struct refresh *r);
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct refresh *r = timer->data;
+
+	/* Otherwise the reason is known better. */
+	if (r->attempt != NULL && r->rejected == 0)
+		snprintf(r->last, sizeof(r->last), "no answer over %s within %d s", r->tcp ? "TCP" : "UDP",
+			 (r->tcp ? TCP_TRY_MS : UDP_TRY_MS) / 1000);
+	try_again(r);
+}
+
+static void end_by_rcode(struct refresh *r, const struct refresh_answer *answer)
+{
+	char rcode[RCODE_TEXT_CAP], text[REFRESH_TEXT_CAP];
+
+	snprintf(text, sizeof(text), "the primary answered %s", rcode_text(answer->rcode, rcode));
+	end_failed(r, text);
+}
+
+static bool edns_may_be_why(const struct refresh *r, uint16_t rcode)
+{
+	return !r->no_edns &&
+	       (rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP || rcode == DNS_RCODE_BADVERS);
+}
+
+static void take_message(struct refresh *r, const uint8_t *msg, size_t len)
+{
+	struct refresh_result result = {.ok = true};
+	enum refresh_verdict v = refresh_answer_get(msg, len, r->apex, r->id, r->env->rdata, &result.answer);
+
+	if (refresh_is_foreign(v)) {
+		r->env->rejected++;
+		snprintf(r->last, sizeof(r->last), "only answers that are not ours: %s",
+			 refresh_verdict_text(v));
+		/* A stream cannot bring a better one; on UDP wait, but not for a flood. */
+		if (r->tcp || ++r->rejected >= REJECTED_MAX)
+			try_again(r);
+	} else if (v == REFRESH_TRUNCATED && !r->tcp) {
+		r->tcp = true;
+		r->tries = 0;
+		try_again(r);
+	} else if (v == REFRESH_RCODE && edns_may_be_why(r, result.answer.rcode)) {
+		r->no_edns = true;
+		r->tries = 0;
+		try_again(r);
+	} else if (v == REFRESH_RCODE) {
+		end_by_rcode(r, &result.answer);
+	} else if (v != REFRESH_OK) {
+		end_failed(r, refresh_verdict_text(v));
+	} else {
+		end(r, &result);
+	}
+}
+
+static void fail_try(struct refresh *r, const char *what, int error)
+{
+	snprintf(r->last, sizeof(r->last), "%s: %s", what, uv_strerror(error));
+	try_again(r);
+}
+
+/* --- UDP --- */
+
+static void on_udp_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct attempt *a = handle->data;
+
+	buf->base = (char *)a->env->buf;
+	buf->len = DNS_MSG_MAX;
+}
+
+/* The socket is connected, so the kernel has compared address and port. */
+static void on_udp_recv(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf, const struct sockaddr *from,
+			unsigned flags)
+{
+	struct attempt *a = udp->data;
+	struct refresh *r = a->owner;
+
+	if (r == NULL || (len == 0 && from == NULL))
+		return;
+	if (len >= 0) {
+		take_message(r, (const uint8_t *)buf->base, (size_t)len);
+		return;
+	}
+	/* An ICMP error: nobody is there, or not yet. */
+	snprintf(r->last, sizeof(r->last), "UDP: %s", uv_strerror((int)len));
+	drop_attempt(r);
+	uv_timer_start(&r->timer, on_timer, UDP_REFUSED_MS, 0);
+}
+
+static int udp_begin(struct refresh *r, struct attempt *a, size_t len)
+{
+	const struct config_primary *p = r->primary;
+	uv_buf_t buf = uv_buf_init((char *)a->out + 2, (unsigned)len);
+	int ret = 0;
+
+	if (p->source.sa.sa_family != AF_UNSPEC)
+		ret = uv_udp_bind(&a->u.udp, &p->source.sa, 0);
+	if (ret == 0)
+		ret = uv_udp_connect(&a->u.udp, &p->address.sa);
+	if (ret == 0)
+		ret = uv_udp_recv_start(&a->u.udp, on_udp_alloc, on_udp_recv);
+	if (ret == 0)
+		ret = uv_udp_try_send(&a->u.udp, &buf, 1, NULL);
+	return ret < 0 ? ret : 0;
+}
+
+/* --- TCP --- */
+
+static void on_tcp_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct attempt *a = handle->data;
+	size_t want = a->fill < 2 ? 2 : 2u + wire_load16(a->in);
+
+	buf->base = (char *)a->in + a->fill;
+	buf->len = want - a->fill;
+}
+
+static void on_tcp_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
+{
+	struct attempt *a = stream->data;
+	struct refresh *r = a->owner;
+
+	if (r == NULL || len == 0)
+		return;
+	if (len < 0) {
+		fail_try(r, "TCP: read", (int)len);
+		return;
+	}
+	a->fill += (size_t)len;
+	if (a->fill >= 2 && a->fill == 2u + wire_load16(a->in))
+		take_message(r, a->in + 2, a->fill - 2);
+}
+
+static void on_tcp_written(uv_write_t *write, int status)
+{
+	/* A failure shows at the reader. */
+}
+
+static void on_tcp_connected(uv_connect_t *connect, int status)
+{
+	struct attempt *a = connect->handle->data;
+	struct refresh *r = a->owner;
+	uv_buf_t buf;
+	int ret = status;
+
+	if (r == NULL)
+		return;
+	if (ret == 0) {
+		buf = uv_buf_init((char *)a->out, 2u + wire_load16(a->out));
+		ret = uv_write(&a->write, &a->u.stream, &buf, 1, on_tcp_written);
+	}
+	if (ret == 0)
+		ret = uv_read_start(&a->u.stream, on_tcp_alloc, on_tcp_read);
+	if (ret < 0)
+		fail_try(r, "TCP: connect", ret);
+}
+
+static int tcp_begin(struct refresh *r, struct attempt *a)
+{
+	const struct config_primary *p = r->primary;
+	int ret = 0;
+
+	a->in = malloc(2 + DNS_MSG_MAX);
+	if (a->in == NULL)
+		return -ENOMEM;
+	if (p->source.sa.sa_family != AF_UNSPEC)
+		ret = uv_tcp_bind(&a->u.tcp, &p->source.sa, 0);
+	if (ret == 0)
+		ret = uv_tcp_connect(&a->connect, &a->u.tcp, &p->address.sa, on_tcp_connected);
+	return ret;
+}
+
+/* --- tries --- */
+
+static int begin_attempt(struct refresh *r)
+{
+	struct attempt *a = calloc(1, sizeof(*a));
+	size_t len;
+	int ret;
+
+	if (a == NULL)
+		return -ENOMEM;
+	a->env = r->env;
+	a->owner = r;
+	if (r->tcp)
+		ret = uv_tcp_init_ex(r->env->loop, &a->u.tcp, r->primary->address.sa.sa_family);
+	else
+		ret = uv_udp_init_ex(r->env->loop, &a->u.udp, r->primary->address.sa.sa_family);
+	if (ret < 0) {
+		free(a);
+		return ret;
+	}
+	a->u.handle.data = a;
+	r->env->live++;
+	r->attempt = a;
+	r->rejected = 0;
+	r->id = random_u16();
+	len = refresh_query_put(r->apex, r->id, !r->no_edns, a->out + 2);
+	wire_store16(a->out, (uint16_t)len);
+	r->env->sent++;
+	return r->tcp ? tcp_begin(r, a) : udp_begin(r, a, len);
+}
+
+static void try_again(struct refresh *r)
+{
+	char text[REFRESH_TEXT_CAP];
+	unsigned max = r->tcp ? 1 : UDP_TRIES;
+	int ret;
+
+	drop_attempt(r);
+	if (r->tries >= max) {
+		snprintf(text, sizeof(text), "%s (tries: %u)", r->last, r->tries);
+		end_failed(r, text);
+		return;
+	}
+	r->tries++;
+	/* A try that fails at once (no route, no descriptor left) still takes its time, or the tries would mean nothing. */
+	ret = begin_attempt(r);
+	if (ret < 0) {
+		snprintf(r->last, sizeof(r->last), "%s: %s", r->tcp ? "TCP" : "UDP", uv_strerror(ret));
+		drop_attempt(r);
+	}
+	uv_timer_start(&r->timer, on_timer, r->tcp ? TCP_TRY_MS : UDP_TRY_MS, 0);
+}
+
+int refresh_start(struct refresh_env *env, const struct config_primary *primary, const uint8_t *apex,
+		  refresh_done_fn done, void *arg, struct refresh **out)
+{
+	struct refresh *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return -ENOMEM;
+	r->env = env;
+	r->primary = primary;
+	r->done = done;
+	r->arg = arg;
+	memcpy(r->apex, apex, name_len(apex));
+	uv_timer_init(env->loop, &r->timer);
+	r->timer.data = r;
+	env->live++;
+	try_again(r);
+	*out = r;
+	return 0;
+}
+
+void refresh_cancel(struct refresh *r)
+{
+	close_all(r);
+}

@@ -1,0 +1,84 @@
+/*
+ * The SOA query: which serial does this primary have? RFC 1034 4.3.5, over UDP with a fresh socket (so a fresh
+ * random port) and id for each try (RFC 5452 9), over TCP when the answer is truncated, without EDNS when the
+ * primary does not understand it (RFC 6891 7).
+ *
+ * Message reading and writing is pure and stands on its own; the query runs on the loop's thread.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "control/config.h"
+#include "dataplane/dns/rdata.h"
+
+enum refresh_verdict {
+	REFRESH_OK,
+	/* Not the answer to our query: wait on. */
+	REFRESH_SHORT,
+	REFRESH_ID,
+	REFRESH_NOT_RESPONSE,
+	REFRESH_QUESTION,
+	REFRESH_MALFORMED,
+	/* An answer, but no serial. */
+	REFRESH_TRUNCATED,
+	REFRESH_RCODE,
+	REFRESH_NO_SOA, /* no SOA record of the zone in the answer section */
+	REFRESH_TWO_SOAS,
+};
+
+/* Whether the verdict says that the octets may come from somebody else. */
+static inline bool refresh_is_foreign(enum refresh_verdict v)
+{
+	return v >= REFRESH_SHORT && v <= REFRESH_MALFORMED;
+}
+
+struct refresh_answer {
+	struct soa soa; /* names NULL */
+	uint16_t rcode; /* with OPT's part */
+	bool authoritative;
+};
+
+#define REFRESH_QUERY_MAX 512
+
+/* Writes a SOA query to out, room for REFRESH_QUERY_MAX octets, and returns its length. */
+size_t refresh_query_put(const uint8_t *apex, uint16_t id, bool edns, uint8_t *out);
+
+/* Any octets. out is valid for REFRESH_OK; its rcode also for REFRESH_RCODE. rdata: RDATA_LEN_MAX octets of room. */
+enum refresh_verdict refresh_answer_get(const uint8_t *msg, size_t len, const uint8_t *apex, uint16_t id,
+					uint8_t *rdata, struct refresh_answer *out);
+
+const char *refresh_verdict_text(enum refresh_verdict v);
+
+/* --- the query --- */
+
+struct refresh;
+
+struct refresh_env {
+	uv_loop_t *loop;
+	uint8_t *buf;		 /* DNS_MSG_MAX + 2 octets: messages are read here */
+	uint8_t *rdata;		 /* RDATA_LEN_MAX octets */
+	unsigned live;		 /* queries whose handles are not closed yet; written by refresh.c */
+	void (*idle)(void *arg); /* called when live has come down to 0 */
+	void *arg;
+	/* Counted here, read by the owner. */
+	uint64_t sent;
+	uint64_t rejected; /* messages that were not the answer */
+};
+
+#define REFRESH_TEXT_CAP 192
+
+struct refresh_result {
+	bool ok;
+	struct refresh_answer answer;
+	char text[REFRESH_TEXT_CAP]; /* why not; empty if ok */
+};
+
+typedef void (*refresh_done_fn)(void *arg, const struct refresh_result *result);
+
+/* Returns 0, and done is called once, later, or -errno with nothing begun. */
+int refresh_start(struct refresh_env *env, const struct config_primary *primary, const uint8_t *apex,
+		  refresh_done_fn done, void *arg, struct refresh **out);
+
+/* Ends it without a call of done. */
+void refresh_cancel(struct refresh *r);

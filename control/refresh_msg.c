@@ -1,0 +1,160 @@
+/* The messages of a SOA query. Pure. */
+#include "control/refresh.h"
+
+size_t refresh_query_put(const uint8_t *apex, uint16_t id, bool edns, uint8_t *out)
+{
+	struct wire_out w = wire_out_init(out + DNS_HEADER_LEN, REFRESH_QUERY_MAX - DNS_HEADER_LEN);
+
+	/* QUERY, RD clear (only an authoritative answer helps), one question. */
+	memset(out, 0, DNS_HEADER_LEN);
+	wire_store16(out, id);
+	wire_store16(out + 4, 1);
+	wire_store16(out + 10, edns);
+	wire_put_bytes(&w, apex, name_len(apex));
+	wire_put16(&w, DNS_TYPE_SOA);
+	wire_put16(&w, DNS_CLASS_IN);
+	if (edns) {
+		wire_put8(&w, 0);
+		wire_put16(&w, DNS_TYPE_OPT);
+		wire_put16(&w, 1232); /* RFC 9715 3.2 */
+		wire_put32(&w, 0);
+		wire_put16(&w, 0);
+	}
+	return DNS_HEADER_LEN + wire_out_len(&w);
+}
+
+struct section {
+	const uint8_t *apex;
+	uint8_t *rdata;
+	unsigned soas;
+	struct soa soa;
+};
+
+static void read_answer(struct wire_in *in, struct section *s)
+{
+	uint8_t owner[NAME_LEN_MAX];
+	uint16_t type, class, rdlen;
+	int len;
+
+	name_get(in, owner);
+	type = wire_get16(in);
+	class = wire_get16(in);
+	wire_get32(in);
+	rdlen = wire_get16(in);
+	if (in->bad)
+		return;
+	if (type != DNS_TYPE_SOA || class != DNS_CLASS_IN || !name_equal(owner, s->apex)) {
+		wire_get_bytes(in, rdlen);
+		return;
+	}
+	len = rdata_get(in, type, rdlen, s->rdata);
+	if (len < 0 || soa_parse(s->rdata, (size_t)len, &s->soa) < 0)
+		in->bad = true;
+	else
+		s->soas++;
+}
+
+/* Only OPT matters: the upper bits of the RCODE, RFC 6891 6.1.3. */
+static uint16_t read_others(struct wire_in *in, unsigned cnt)
+{
+	uint8_t owner[NAME_LEN_MAX];
+	uint16_t upper = 0;
+
+	while (cnt-- > 0 && !in->bad) {
+		uint16_t type;
+		uint32_t ttl;
+
+		name_get(in, owner);
+		type = wire_get16(in);
+		wire_get16(in);
+		ttl = wire_get32(in);
+		wire_get_bytes(in, wire_get16(in));
+		if (type == DNS_TYPE_OPT && !in->bad)
+			upper = (uint16_t)(ttl >> 24 << 4);
+	}
+	return upper;
+}
+
+static bool question_matches(struct wire_in *in, const uint8_t *apex)
+{
+	uint8_t name[NAME_LEN_MAX];
+	uint16_t type, class;
+
+	name_get(in, name);
+	type = wire_get16(in);
+	class = wire_get16(in);
+	return !in->bad && type == DNS_TYPE_SOA && class == DNS_CLASS_IN && name_equal(name, apex);
+}
+
+enum refresh_verdict refresh_answer_get(const uint8_t *msg, size_t len, const uint8_t *apex, uint16_t id,
+					uint8_t *rdata, struct refresh_answer *out)
+{
+	struct wire_in in = wire_in_init(msg, len);
+	struct section answer = {.apex = apex, .rdata = rdata};
+	uint16_t flags, rcode, cnt[4];
+	unsigned i;
+
+	if (len < DNS_HEADER_LEN)
+		return REFRESH_SHORT;
+	if (wire_get16(&in) != id)
+		return REFRESH_ID;
+	flags = wire_get16(&in);
+	for (i = 0; i < 4; i++)
+		cnt[i] = wire_get16(&in);
+	if ((flags & DNS_FLAG_QR) == 0 || (flags & DNS_OPCODE_MASK) != DNS_OPCODE_QUERY << DNS_OPCODE_SHIFT)
+		return REFRESH_NOT_RESPONSE;
+	rcode = flags & DNS_RCODE_MASK;
+	/* A server that could not read the query cannot repeat the question. */
+	if (cnt[0] == 0 && (rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP)) {
+		out->rcode = rcode;
+		return REFRESH_RCODE;
+	}
+	if (cnt[0] != 1 || !question_matches(&in, apex))
+		return REFRESH_QUESTION;
+	if (flags & DNS_FLAG_TC)
+		return REFRESH_TRUNCATED;
+	for (i = 0; i < cnt[1] && !in.bad; i++)
+		read_answer(&in, &answer);
+	rcode |= read_others(&in, (unsigned)cnt[2] + cnt[3]);
+	if (in.bad || wire_in_left(&in) > 0)
+		return REFRESH_MALFORMED;
+	if (rcode != DNS_RCODE_NOERROR) {
+		out->rcode = rcode;
+		return REFRESH_RCODE;
+	}
+	if (answer.soas != 1)
+		return answer.soas == 0 ? REFRESH_NO_SOA : REFRESH_TWO_SOAS;
+	out->soa = answer.soa;
+	out->soa.mname = NULL;
+	out->soa.rname = NULL;
+	out->rcode = rcode;
+	out->authoritative = (flags & DNS_FLAG_AA) != 0;
+	return REFRESH_OK;
+}
+
+const char *refresh_verdict_text(enum refresh_verdict v)
+{
+	switch (v) {
+	case REFRESH_OK:
+		return "answered";
+	case REFRESH_SHORT:
+		return "a message shorter than a DNS header";
+	case REFRESH_ID:
+		return "not the id of the query";
+	case REFRESH_NOT_RESPONSE:
+		return "not a response to a query (QR or OPCODE)";
+	case REFRESH_QUESTION:
+		return "not the question that was asked";
+	case REFRESH_MALFORMED:
+		return "malformed message";
+	case REFRESH_TRUNCATED:
+		return "truncated over TCP too";
+	case REFRESH_RCODE:
+		return "the primary answered with an error";
+	case REFRESH_NO_SOA:
+		return "no SOA record of the zone in the answer section";
+	case REFRESH_TWO_SOAS:
+		return "more than one SOA record in the answer section";
+	}
+	return "unknown";
+}

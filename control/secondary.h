@@ -1,0 +1,143 @@
+/*
+ * One zone's life as a secondary: a pure state machine, (state, event, now) -> (state, actions).
+ *
+ * It knows when to ask which primary, what a serial in an answer means, when a zone expires and how it comes back.
+ * It performs nothing: no I/O, no clock, no allocation, no log; time and randomness come with the event, and the
+ * caller (zones.c) carries the actions out and reports what became of them as the next event. RFC 1034 4.3.5,
+ * 1982, 1996, 5936.
+ *
+ * Invariants: at most one query or transfer per zone at a time; what is served changes only by the actions PUBLISH,
+ * WITHDRAW and REPUBLISH; a failure of any kind never leads to one of them but by expiry.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum secondary_content {
+	SECONDARY_NO_CONTENT,
+	SECONDARY_SERVED,
+	SECONDARY_EXPIRED, /* withdrawn, the data are kept aside */
+};
+
+enum secondary_activity { SECONDARY_IDLE, SECONDARY_QUERYING, SECONDARY_TRANSFERRING };
+
+/* Why a round runs; in order of precedence in the queues. */
+enum secondary_class { SECONDARY_BY_NOTIFY, SECONDARY_BY_OPERATOR, SECONDARY_BY_TIMER };
+#define SECONDARY_CLASS_CNT 3
+
+/* Bounds for the SOA's timers, seconds. A maximum of 0: none. */
+struct secondary_caps {
+	uint32_t refresh_min, refresh_max;
+	uint32_t retry_min, retry_max;
+	uint32_t expire_min, expire_max;
+};
+
+/* As they stand in the SOA, seconds. */
+struct secondary_timers {
+	uint32_t refresh;
+	uint32_t retry;
+	uint32_t expire;
+};
+
+enum secondary_event_kind {
+	SECONDARY_EV_START,	   /* the first one */
+	SECONDARY_EV_TIMER,	   /* secondary_timer has come */
+	SECONDARY_EV_NOTIFY,	   /* primary; has_serial, serial: the hint; waiting */
+	SECONDARY_EV_ANSWER,	   /* the SOA query was answered: serial */
+	SECONDARY_EV_NO_ANSWER,	   /* it timed out, or was answered with an error */
+	SECONDARY_EV_RECEIVED,	   /* the transfer is complete and valid: serial, timers */
+	SECONDARY_EV_UP_TO_DATE,   /* the primary answered the transfer request with our own version */
+	SECONDARY_EV_NOT_RECEIVED, /* the transfer failed */
+	SECONDARY_EV_REFRESH,	   /* operator: ask now; waiting */
+	SECONDARY_EV_RETRANSFER,   /* operator: transfer now, whatever the serials are; waiting */
+};
+
+struct secondary_event {
+	enum secondary_event_kind kind;
+	uint16_t primary; /* index */
+	bool has_serial;
+	bool waiting; /* the query or transfer asked for last has not been sent: it stands in a queue */
+	uint32_t serial;
+	uint32_t random; /* uniform */
+	int64_t now;	 /* monotonic ms */
+	struct secondary_timers timers;
+};
+
+enum secondary_action {
+	SECONDARY_QUERY = 1 << 0,     /* ask `primary` for its SOA */
+	SECONDARY_TRANSFER = 1 << 1,  /* transfer from `primary`; replaces a QUERY that waits in a queue */
+	SECONDARY_PUBLISH = 1 << 2,   /* serve what was received */
+	SECONDARY_DISCARD = 1 << 3,   /* drop what was received */
+	SECONDARY_WITHDRAW = 1 << 4,  /* expired: serve the marker, keep the data aside */
+	SECONDARY_REPUBLISH = 1 << 5, /* serve the data kept aside again */
+	SECONDARY_ROUND_OK = 1 << 6,  /* the round that ran has ended (another may begin by the same step) */
+	SECONDARY_ROUND_FAILED = 1 << 7,
+	/* For logs and counters. */
+	SECONDARY_NOTE_LOWER = 1 << 8,	      /* the primary's serial is lower than ours: kept */
+	SECONDARY_NOTE_INCOMPARABLE = 1 << 9, /* exactly 2^31 apart (RFC 1982 3.2): taken as not newer */
+	SECONDARY_NOTE_CURRENT = 1 << 10,     /* the NOTIFY told of a serial we have */
+	SECONDARY_NOTE_DEFERRED = 1 << 11,    /* the NOTIFY will be acted on later (RFC 1996 4.4) */
+	SECONDARY_NOTE_AHEAD = 1 << 12,	      /* the serial notified is not to be had yet: asks again soon */
+	SECONDARY_NOTE_FORGOTTEN = 1 << 13,   /* ... and did not come: no longer waited for */
+	SECONDARY_NOTE_TIMERS_ODD =
+		1 << 14, /* the published SOA breaks retry < refresh or expire > refresh + retry */
+};
+
+struct secondary_actions {
+	uint32_t what;	      /* enum secondary_action */
+	uint32_t ended_round; /* with ROUND_OK or ROUND_FAILED: its number */
+	uint32_t wait_round;  /* REFRESH, RETRANSFER: the command is done when this round has ended */
+	uint16_t primary;
+	uint8_t class;
+};
+
+/* Read freely; written by secondary_init and secondary_step only. */
+struct secondary {
+	const struct secondary_caps *caps;
+	int64_t check_at; /* when the next round begins; ms, INT64_MAX: not scheduled */
+	int64_t expire_at;
+	int64_t hold_until; /* no round by NOTIFY before this: see NOTIFY_FREE_ROUNDS */
+	int64_t fruitless_at;
+	int64_t wanted_at;		/* not before: the next question for `wanted` that counts as a try */
+	struct secondary_timers timers; /* of the version held */
+	uint32_t serial;		/* of the version held */
+	uint32_t round;			/* number of the round that runs or ran last */
+	uint32_t wanted;		/* newest serial notified */
+	uint32_t deferred_serial;
+	uint32_t primary_serial;
+	uint16_t primary_cnt;
+	uint16_t first; /* the round begins with this primary, then all others in order */
+	uint16_t step;
+	uint16_t asked; /* the primary asked last */
+	uint16_t deferred_primary;
+	uint16_t attempts; /* failed rounds in a row */
+	uint8_t content;   /* enum secondary_content */
+	uint8_t activity;  /* enum secondary_activity */
+	uint8_t class;	   /* of the round */
+	uint8_t wanted_tries;
+	uint8_t fruitless; /* NOTIFY rounds in a row that found nothing */
+	bool has_wanted;
+	bool forced;	  /* this round transfers whatever the serials are */
+	bool forced_next; /* and so will the next, right after this one */
+	bool round_newer; /* in this round a primary has a newer serial, and its transfer has not succeeded */
+	bool round_equal; /* ... our serial */
+	bool round_lower; /* ... a lower or incomparable one */
+	bool deferred;	  /* a NOTIFY waits for the end of the round, or for hold_until */
+	bool deferred_blind; /* it came without a serial */
+	bool has_primary_serial;
+	bool primary_behind;
+	bool timers_odd;
+};
+
+/* primary_cnt >= 1; caps outlives s. */
+void secondary_init(struct secondary *s, uint16_t primary_cnt, const struct secondary_caps *caps);
+
+/* Events that do not fit the state (an answer nobody waits for) change nothing. */
+struct secondary_actions secondary_step(struct secondary *s, const struct secondary_event *e);
+
+/* When the next TIMER event is due; INT64_MAX: none. It may come early or late. */
+int64_t secondary_timer(const struct secondary *s);
+
+/* Whether the SOA keeps retry < refresh and expire > refresh + retry (RFC 1912 2.2). */
+bool secondary_timers_sound(const struct secondary_timers *t);

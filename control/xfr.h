@@ -1,0 +1,60 @@
+/*
+ * One transfer over TCP: connects to a primary, sends the request, reads the stream and hands it to a builder thread
+ * as it comes. RFC 5936 4.1, RFC 1995, RFC 7766 8.
+ *
+ * It decides nothing about the zone: it reports a snapshot nobody has seen, or why there is none. Everything runs on
+ * the loop's thread; the octets are decoded elsewhere (builders.h).
+ */
+#pragma once
+
+#include "control/builders.h"
+#include "control/config.h"
+
+struct xfr;
+
+/* What all transfers share; the owner's, and outlives them. */
+struct xfr_env {
+	uv_loop_t *loop;
+	struct builders *builders;
+	/* One read buffer for all: libuv fills it and hands it over in one go. */
+	uint8_t *buf;
+	size_t buf_cap;
+	unsigned live; /* sessions whose handles are not closed yet; written by xfr.c */
+	/* Called when live has come down to 0. */
+	void (*idle)(void *arg);
+	void *arg;
+};
+
+struct xfr_request {
+	const struct config_primary *primary;
+	uint8_t apex[NAME_LEN_MAX];
+	uint16_t qtype;		     /* AXFR or IXFR */
+	uint32_t serial;	     /* IXFR: ours */
+	const struct snapshot *base; /* IXFR: ours, held by the caller until done */
+	struct builder_limits limits;
+	uint32_t time_max_s; /* for all of it; 0: none */
+	uint32_t idle_max_s; /* without an octet; 0: none */
+};
+
+struct xfr_result {
+	bool ok;		   /* snapshot is the new version, or up_to_date */
+	bool up_to_date;	   /* IXFR: nothing newer */
+	struct snapshot *snapshot; /* the receiver's */
+	struct soa soa;		   /* of the new version; names NULL */
+	uint64_t octets, messages, records;
+	uint64_t started_ns; /* uv_hrtime when the connection was begun */
+	bool not_authoritative;
+	struct builder_report report; /* what was repaired */
+	char text[BUILD_TEXT_CAP];    /* why it failed and where; empty if ok */
+};
+
+typedef void (*xfr_done_fn)(void *arg, struct xfr_result *result);
+
+/*
+ * Returns 0, and done is called once, later, or -errno with nothing begun. *out is valid until done is called.
+ */
+int xfr_start(struct xfr_env *env, const struct xfr_request *request, xfr_done_fn done, void *arg,
+	      struct xfr **out);
+
+/* done follows, with what became of it: it may have succeeded meanwhile. */
+void xfr_cancel(struct xfr *x);

@@ -1,0 +1,499 @@
+#include "control/zones_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control/notify.h"
+
+/* One read takes what a long-distance window delivers at once. */
+#define READ_BUF_LEN (256 * 1024)
+
+/*
+ * Under way at once. A SOA query is a socket and a packet or three; a primary that is gone holds its share for six
+ * seconds. A transfer holds a connection and up to 2 MiB of queue; ten per peer is what a stock BIND grants.
+ */
+static const struct dispatch_limits query_limits = {
+	.running_max = 384, .running_per_primary_max = 64, .notify_reserve = 128};
+static const struct dispatch_limits transfer_limits = {
+	.running_max = 48, .running_per_primary_max = 8, .notify_reserve = 16};
+
+const char *const zones_state_text[] = {
+	[ZONES_EMPTY] = "empty",	   [ZONES_CURRENT] = "current",
+	[ZONES_REFRESHING] = "refreshing", [ZONES_TRANSFERRING] = "transferring",
+	[ZONES_EXPIRED] = "expired",
+};
+
+const struct counter_text zones_counter_text[ZONES_COUNTER_CNT] = {
+#define X(name, help) {#name, help},
+	ZONES_COUNTERS(X)
+#undef X
+};
+
+/* --- names --- */
+
+static uint32_t hash_name(const struct zones *z, const uint8_t *name)
+{
+	struct name_hashes hashes;
+	uint8_t lower[NAME_LEN_MAX];
+
+	name_lower(lower, name, name_len(name));
+	name_hash_suffixes(lower, zonetab_key(z->env.table), &hashes);
+	return (uint32_t)hashes.hash[0];
+}
+
+int zones_find(const struct zones *z, const uint8_t *name)
+{
+	uint32_t at = hash_name(z, name);
+
+	for (;; at++) {
+		uint32_t i = z->index[at & z->index_mask];
+
+		if (i == 0)
+			return -ENOENT;
+		if (name_equal(z->zone[i - 1].config->name, name))
+			return (int)i - 1;
+	}
+}
+
+static void index_zone(struct zones *z, unsigned i)
+{
+	uint32_t at = hash_name(z, z->zone[i].config->name);
+
+	while (z->index[at & z->index_mask] != 0)
+		at++;
+	z->index[at & z->index_mask] = i + 1;
+}
+
+/* --- start --- */
+
+static void free_parts(struct zones *z)
+{
+	dispatch_free(z->queries);
+	dispatch_free(z->transfers);
+	deadlines_free(z->deadlines);
+	free(z->rdata);
+	free(z->buf);
+	free(z->index);
+	free(z);
+}
+
+static int alloc_parts(struct zones *z)
+{
+	const struct config *c = z->env.config;
+	uint32_t cap = 16;
+
+	/* At most half full, so that a search ends soon and surely. */
+	while (cap / 2 < c->zone_cnt)
+		cap *= 2;
+	z->index_mask = cap - 1;
+	z->index = calloc(cap, sizeof(z->index[0]));
+	z->queries = dispatch_new(c->primary_cnt, &query_limits);
+	z->transfers = dispatch_new(c->primary_cnt, &transfer_limits);
+	z->deadlines = deadlines_new(c->zone_cnt);
+	z->rdata = malloc(RDATA_LEN_MAX);
+	z->buf = malloc(READ_BUF_LEN);
+	if (z->index == NULL || z->queries == NULL || z->transfers == NULL || z->deadlines == NULL ||
+	    z->rdata == NULL || z->buf == NULL)
+		return -ENOMEM;
+	return 0;
+}
+
+static int add_zone(struct zones *z, unsigned i)
+{
+	const struct config_zone *c = &z->env.config->zones[i];
+	struct zone *zn = &z->zone[i];
+	int ret;
+
+	if (c->primary_cnt == 0 || c->primary_cnt > UINT16_MAX)
+		return -EINVAL;
+	ret = zonetab_add(z->env.table, c->name, &zn->slot);
+	if (ret < 0)
+		return ret;
+	zn->all = z;
+	zn->config = c;
+	zn->caps = (struct secondary_caps){
+		.refresh_min = c->refresh_min,
+		.refresh_max = c->refresh_max,
+		.retry_min = c->retry_min,
+		.retry_max = c->retry_max,
+		.expire_min = c->expire_min,
+		.expire_max = c->expire_max,
+	};
+	secondary_init(&zn->secondary, (uint16_t)c->primary_cnt, &zn->caps);
+	z->zone_cnt = i + 1;
+	index_zone(z, i);
+	return 0;
+}
+
+static void on_session_idle(void *arg)
+{
+	zones_check_stopped(arg);
+}
+
+static int start_builders(struct zones *z)
+{
+	const struct config *c = z->env.config;
+	const struct builders_env env = {
+		.loop = z->env.loop,
+		.arena = z->env.arena,
+		.key = zonetab_key(z->env.table),
+		.threads = c->builder_threads,
+		.worker_cpus = c->net.worker_cpus,
+		.worker_cpu_cnt = c->net.worker_cnt,
+	};
+
+	return builders_start(&env, &z->builders);
+}
+
+static void start_running(struct zones *z)
+{
+	unsigned i;
+
+	z->refresh = (struct refresh_env){
+		.loop = z->env.loop, .buf = z->buf, .rdata = z->rdata, .idle = on_session_idle, .arg = z};
+	z->xfr = (struct xfr_env){.loop = z->env.loop,
+				  .builders = z->builders,
+				  .buf = z->buf,
+				  .buf_cap = READ_BUF_LEN,
+				  .idle = on_session_idle,
+				  .arg = z};
+	uv_timer_init(z->env.loop, &z->timer);
+	z->timer.data = z;
+	z->timer_ms = INT64_MAX;
+	for (i = 0; i < z->zone_cnt; i++) {
+		struct secondary_event e = {.kind = SECONDARY_EV_START};
+
+		zone_event(&z->zone[i], &e);
+	}
+	zones_pump(z);
+}
+
+int zones_start(const struct zones_env *env, struct zones **out)
+{
+	const struct config *c = env->config;
+	struct zones *z = calloc(1, sizeof(*z) + c->zone_cnt * sizeof(z->zone[0]));
+	unsigned i;
+	int ret;
+
+	if (z == NULL)
+		return -ENOMEM;
+	z->env = *env;
+	ret = alloc_parts(z);
+	for (i = 0; ret == 0 && i < c->zone_cnt; i++) {
+		ret = add_zone(z, i);
+		if (ret < 0)
+			log_event(env->log, LOG_ERROR, "zone-refused", c->zones[i].name_text, NULL,
+				  "reason=\"cannot add it to the zone table: %s\"", uv_strerror(ret));
+	}
+	if (ret == 0)
+		ret = start_builders(z);
+	if (ret < 0) {
+		for (i = 0; i < z->zone_cnt; i++)
+			zonetab_remove(env->table, z->zone[i].slot);
+		free_parts(z);
+		return ret;
+	}
+	start_running(z);
+	*out = z;
+	return 0;
+}
+
+/* --- stop --- */
+
+static void on_builders_closed(void *arg)
+{
+	struct zones *z = arg;
+
+	z->builders_closed = true;
+	zones_check_stopped(z);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct zones *z = handle->data;
+
+	z->timer_closed = true;
+	zones_check_stopped(z);
+}
+
+void zones_check_stopped(struct zones *z)
+{
+	struct builders *b = z->builders;
+
+	if (!z->stopping || !z->timer_closed || z->refresh.live > 0 || z->xfr.live > 0)
+		return;
+	/* Builds belong to sessions, and there is none left. */
+	if (b != NULL) {
+		z->builders = NULL;
+		builders_stop(b, on_builders_closed, z);
+	} else if (z->builders_closed) {
+		z->stopped(z->stopped_arg);
+	}
+}
+
+void zones_stop(struct zones *z, void (*done)(void *arg), void *arg)
+{
+	unsigned i;
+
+	z->stopping = true;
+	z->stopped = done;
+	z->stopped_arg = arg;
+	uv_close((uv_handle_t *)&z->timer, on_timer_closed);
+	for (i = 0; i < z->zone_cnt; i++) {
+		zone_cancel(&z->zone[i]);
+		zone_call_waiters(&z->zone[i], z->zone[i].secondary.round + 1, "lockstepd is stopping");
+	}
+}
+
+void zones_free(struct zones *z)
+{
+	unsigned i;
+
+	for (i = 0; i < z->zone_cnt; i++) {
+		if (z->zone[i].aside != NULL)
+			snapshot_retire(z->zone[i].aside);
+		free(z->zone[i].last_error);
+	}
+	free_parts(z);
+}
+
+/* --- NOTIFY --- */
+
+static bool same_address(const union config_sockaddr *a, const union config_sockaddr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->in4.sin_addr.s_addr == b->in4.sin_addr.s_addr;
+	return memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, sizeof(a->in6.sin6_addr)) == 0;
+}
+
+/* The index of the zone's primary with this address, or -1. Ports are not compared: NOTIFY comes from any. */
+static int find_primary(const struct zone *zn, const union config_sockaddr *client)
+{
+	unsigned i;
+
+	for (i = 0; i < zn->config->primary_cnt; i++)
+		if (same_address(&zn->config->primaries[i]->address, client))
+			return (int)i;
+	return -1;
+}
+
+/*
+ * A stranger, or a zone we do not have: REFUSED for both, and nothing but the rate-limited line tells them apart, so
+ * that nobody outside learns which zones are here (RFC 1996 3.10).
+ */
+static uint16_t refuse_notify(struct zones *z, struct zone *zn, const struct notify *n,
+			      const union config_sockaddr *client)
+{
+	char name[NAME_TEXT_CAP], peer[CONFIG_ADDRESS_TEXT_CAP];
+
+	z->cnt[ZONES_CNT_notify_refused]++;
+	if (zn != NULL)
+		zn->notifies_refused++;
+	if (log_allow(z->env.log, &z->limit_refused, 5, "notify-refused"))
+		log_event(z->env.log, LOG_WARNING, "notify-refused", name_text(n->name, name),
+			  config_address_text(client, peer), "reason=\"%s\"",
+			  zn != NULL ? "not from a primary of the zone" : "not a zone of ours");
+	return DNS_RCODE_REFUSED;
+}
+
+static uint16_t accept_notify(struct zone *zn, uint16_t primary, const struct notify *n, uint64_t rx_ns)
+{
+	struct secondary_event e = {.kind = SECONDARY_EV_NOTIFY,
+				    .primary = primary,
+				    .has_serial = n->has_serial,
+				    .serial = n->serial};
+	struct secondary_actions a;
+
+	zn->notifies++;
+	a = zone_event(zn, &e);
+	if ((a.what & SECONDARY_NOTE_DEFERRED) && zn->deferred_ns == 0)
+		zn->deferred_ns = rx_ns;
+	else if ((a.what & (SECONDARY_NOTE_CURRENT | SECONDARY_NOTE_DEFERRED)) == 0 && zn->notify_ns == 0)
+		zn->notify_ns = rx_ns;
+	log_event(zn->all->env.log, LOG_DEBUG, "notify", zn->config->name_text,
+		  zone_primary(zn, primary)->name, "serial=%u has_serial=%d acted=%d", n->serial,
+		  n->has_serial, (a.what & (SECONDARY_QUERY | SECONDARY_TRANSFER)) != 0);
+	zones_pump(zn->all);
+	return DNS_RCODE_NOERROR;
+}
+
+static uint16_t handle_notify(struct zones *z, const struct notify *n, const union config_sockaddr *client,
+			      uint64_t rx_ns)
+{
+	int i = n->class == DNS_CLASS_IN ? zones_find(z, n->name) : -ENOENT;
+	int primary;
+
+	if (i < 0)
+		return refuse_notify(z, NULL, n, client);
+	primary = find_primary(&z->zone[i], client);
+	if (primary < 0)
+		return refuse_notify(z, &z->zone[i], n, client);
+	return accept_notify(&z->zone[i], (uint16_t)primary, n, rx_ns);
+}
+
+static uint16_t reject_notify(struct zones *z, uint16_t rcode, const char *reason,
+			      const union config_sockaddr *client)
+{
+	char peer[CONFIG_ADDRESS_TEXT_CAP];
+
+	z->cnt[ZONES_CNT_notify_malformed]++;
+	if (log_allow(z->env.log, &z->limit_malformed, 5, "notify-malformed"))
+		log_event(z->env.log, LOG_INFO, "notify-malformed", NULL, config_address_text(client, peer),
+			  "reason=\"%s\"", reason);
+	return rcode;
+}
+
+size_t zones_notify(struct zones *z, uint8_t *msg, size_t len, size_t cap,
+		    const union config_sockaddr *client, uint64_t rx_ns)
+{
+	struct notify n;
+	uint16_t rcode = DNS_RCODE_NOERROR;
+
+	if (z->stopping)
+		return 0;
+	z->cnt[ZONES_CNT_notify_received]++;
+	switch (notify_get(msg, len, z->rdata, &n)) {
+	case NOTIFY_IGNORE:
+		reject_notify(z, 0, "not a NOTIFY request", client);
+		return 0;
+	case NOTIFY_MALFORMED:
+		rcode = reject_notify(z, DNS_RCODE_FORMERR, "malformed message", client);
+		break;
+	case NOTIFY_BADVERS:
+		rcode = reject_notify(z, DNS_RCODE_BADVERS, "EDNS version above 0", client);
+		break;
+	case NOTIFY_NOT_SOA:
+		rcode = reject_notify(z, DNS_RCODE_NOTIMP, "QTYPE is not SOA", client);
+		break;
+	case NOTIFY_OK:
+		rcode = handle_notify(z, &n, client, rx_ns);
+		break;
+	}
+	return notify_response(&n, rcode, msg, cap);
+}
+
+/* --- status and commands --- */
+
+unsigned zones_cnt(const struct zones *z)
+{
+	return z->zone_cnt;
+}
+
+static enum zones_state state_of(const struct zone *zn)
+{
+	const struct secondary *s = &zn->secondary;
+	bool running = zn->item.state == DISPATCH_RUNNING;
+
+	/* What is not served is what matters most; a request that waits in a queue is no activity yet. */
+	if (s->content == SECONDARY_EXPIRED)
+		return ZONES_EXPIRED;
+	if (running && s->activity == SECONDARY_TRANSFERRING)
+		return ZONES_TRANSFERRING;
+	if (s->content == SECONDARY_NO_CONTENT)
+		return ZONES_EMPTY;
+	return running ? ZONES_REFRESHING : ZONES_CURRENT;
+}
+
+static int64_t seconds_until(int64_t at, int64_t now)
+{
+	if (at == INT64_MAX)
+		return -1;
+	return at > now ? (at - now + 999) / 1000 : 0;
+}
+
+static void copy_text(char *to, size_t cap, const char *from)
+{
+	snprintf(to, cap, "%s", from);
+}
+
+void zones_info(const struct zones *z, unsigned index, struct zones_info *out)
+{
+	const struct zone *zn = &z->zone[index];
+	const struct secondary *s = &zn->secondary;
+	const struct config_primary *p = zone_primary(zn, s->asked);
+	int64_t now = (int64_t)uv_now(z->env.loop);
+	bool loaded = s->content != SECONDARY_NO_CONTENT;
+
+	*out = (struct zones_info){
+		.name = zn->config->name_text,
+		.state = state_of(zn),
+		.loaded = loaded,
+		.slot = zn->slot,
+		.serial = s->serial,
+		.primary_serial = s->primary_serial,
+		.has_primary_serial = s->has_primary_serial,
+		.primary_behind = s->primary_behind,
+		.timers_odd = loaded && s->timers_odd,
+		.primary = s->round > 0 ? p->name : NULL,
+		.last_check = zn->last_check,
+		.last_change = zn->last_change,
+		.refresh_in = s->activity == SECONDARY_IDLE ? seconds_until(s->check_at, now) : -1,
+		.expires_in = s->content == SECONDARY_SERVED ? seconds_until(s->expire_at, now) : -1,
+		.records = zn->records,
+		.names = zn->names,
+		.bytes = zn->bytes,
+		.transfers_ok = zn->transfers_ok,
+		.transfers_failed = zn->transfers_failed,
+		.notifies = zn->notifies,
+		.notifies_refused = zn->notifies_refused,
+		.last_notify_to_served_us = zn->notify_to_served_us,
+		.last_transfer_us = zn->transfer_us,
+		.last_transfer_octets = zn->octets,
+		.last_transfer_messages = zn->messages,
+		.last_error_at = zn->last_error_at,
+	};
+	if (out->primary != NULL)
+		config_address_text(&p->address, out->primary_address);
+	if (zn->last_error != NULL)
+		copy_text(out->last_error, sizeof(out->last_error), zn->last_error);
+}
+
+static void command(struct zones *z, unsigned index, enum secondary_event_kind kind, zones_done_fn done,
+		    void *arg)
+{
+	struct zone *zn = &z->zone[index];
+	struct secondary_event e = {.kind = kind};
+	struct zone_waiter *w = NULL;
+	struct secondary_actions a;
+
+	if (z->stopping) {
+		if (done != NULL)
+			done(arg, "lockstepd is stopping");
+		return;
+	}
+	if (done != NULL) {
+		w = malloc(sizeof(*w));
+		if (w == NULL) {
+			done(arg, "out of memory");
+			return;
+		}
+	}
+	a = zone_event(zn, &e);
+	if (w != NULL) {
+		*w = (struct zone_waiter){
+			.next = zn->waiters, .round = a.wait_round, .done = done, .arg = arg};
+		zn->waiters = w;
+	}
+	/* Only now may it start, and end. */
+	zones_pump(z);
+}
+
+void zones_refresh(struct zones *z, unsigned index, zones_done_fn done, void *arg)
+{
+	command(z, index, SECONDARY_EV_REFRESH, done, arg);
+}
+
+void zones_retransfer(struct zones *z, unsigned index, zones_done_fn done, void *arg)
+{
+	command(z, index, SECONDARY_EV_RETRANSFER, done, arg);
+}
+
+void zones_counters(const struct zones *z, uint64_t out[ZONES_COUNTER_CNT])
+{
+	memcpy(out, z->cnt, sizeof(z->cnt));
+	out[ZONES_CNT_soa_queries] = z->refresh.sent;
+	out[ZONES_CNT_soa_rejected] = z->refresh.rejected;
+}

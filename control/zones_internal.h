@@ -1,0 +1,93 @@
+/*
+ * What zones.c (what others see) and zones_run.c (what makes it go) share. Nobody else includes this.
+ */
+#pragma once
+
+#include "control/deadlines.h"
+#include "control/dispatch.h"
+#include "control/refresh.h"
+#include "control/secondary.h"
+#include "control/xfr.h"
+#include "control/zones.h"
+
+struct zone_waiter {
+	struct zone_waiter *next;
+	uint32_t round; /* done when this round of the zone has ended */
+	zones_done_fn done;
+	void *arg;
+};
+
+/* There may be a million: what only some have is allocated when they have it. */
+struct zone {
+	struct zones *all;
+	const struct config_zone *config;
+	struct secondary secondary;
+	struct secondary_caps caps;
+	struct dispatch_item item;
+	struct deadline deadline;
+	uint32_t slot;
+	union {
+		struct refresh *query; /* item runs in all->queries */
+		struct xfr *transfer;  /* item runs in all->transfers */
+	} run;
+	struct dispatch *queue;	   /* where item is; NULL: nowhere */
+	struct snapshot *received; /* between the transfer's end and PUBLISH or DISCARD */
+	struct snapshot *aside;	   /* expired: what was withdrawn */
+	struct zone_waiter *waiters;
+
+	/* For zones_info. */
+	int64_t last_check, last_change, last_error_at; /* CLOCK_REALTIME, s */
+	uint64_t records, names, bytes;
+	uint64_t octets, messages, transfer_us;
+	uint64_t notify_ns;   /* arrival of the NOTIFY that is being acted on; 0: none */
+	uint64_t deferred_ns; /* of the one that waits for its turn */
+	uint64_t notify_to_served_us;
+	uint64_t transfer_started_ns;
+	uint32_t transfers_ok, transfers_failed, notifies, notifies_refused;
+	char *last_error;
+};
+
+struct zones {
+	struct zones_env env;
+	struct builders *builders;
+	struct dispatch *queries;
+	struct dispatch *transfers;
+	struct deadlines *deadlines;
+	struct refresh_env refresh;
+	struct xfr_env xfr;
+	uv_timer_t timer;
+	int64_t timer_ms; /* what it is set to; INT64_MAX: not */
+	bool pumping;
+	bool stopping;
+	bool timer_closed;
+	bool builders_closed;
+	void (*stopped)(void *arg);
+	void *stopped_arg;
+	uint64_t cnt[ZONES_COUNTER_CNT];
+	struct log_limit limit_refused, limit_malformed, limit_query, limit_transfer;
+	uint8_t *rdata;	 /* RDATA_LEN_MAX, scratch */
+	uint8_t *buf;	 /* READ_BUF_LEN, scratch for sockets */
+	uint32_t *index; /* open addressing: zone number + 1, by the hash of the name */
+	uint32_t index_mask;
+	unsigned zone_cnt;
+	struct zone zone[];
+};
+
+/* Feeds one event to the zone's state machine and carries out what it says. Fills in now and random. */
+struct secondary_actions zone_event(struct zone *zn, struct secondary_event *e);
+
+/* Starts what may be started, sets the timer. After events that came from outside. */
+void zones_pump(struct zones *z);
+
+/* Ends what the zone has under way, without an event. */
+void zone_cancel(struct zone *zn);
+
+const struct config_primary *zone_primary(const struct zone *zn, uint16_t primary);
+
+/* Calls and removes the waiters of rounds up to this one. */
+void zone_call_waiters(struct zone *zn, uint32_t round, const char *error);
+
+/* The last step of stopping: when nothing is open any more. */
+void zones_check_stopped(struct zones *z);
+
+void zones_on_timer(uv_timer_t *timer);

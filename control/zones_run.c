@@ -1,0 +1,517 @@
+/*
+ * Carries out what the zones' state machines say: queues, SOA queries, transfers, publication, timers, log lines.
+ * The control loop's thread.
+ */
+#include "control/zones_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "control/random.h"
+
+/* A burst of log lines of one kind per second; the rest is counted in one line. */
+#define LOG_BURST 20
+
+/* Timers handled in one turn of the loop: sockets are not kept waiting by a sweep of many zones. */
+#define TIMERS_PER_TURN 4096
+
+static int64_t wall_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec;
+}
+
+const struct config_primary *zone_primary(const struct zone *zn, uint16_t primary)
+{
+	return zn->config->primaries[primary];
+}
+
+static const char *peer_text(const struct zone *zn, uint16_t primary, char buf[CONFIG_ADDRESS_TEXT_CAP])
+{
+	return config_address_text(&zone_primary(zn, primary)->address, buf);
+}
+
+static void forget_error(struct zone *zn)
+{
+	free(zn->last_error);
+	zn->last_error = NULL;
+	zn->last_error_at = 0;
+}
+
+/* "PRIMARY (ADDRESS): REASON". Without memory for it the log line has to do. */
+static void keep_error(struct zone *zn, const char *what, const char *reason)
+{
+	const struct config_primary *p = zone_primary(zn, zn->secondary.asked);
+	char peer[CONFIG_ADDRESS_TEXT_CAP], *text = NULL;
+
+	if (asprintf(&text, "%s from %s (%s): %s", what, p->name, config_address_text(&p->address, peer),
+		     reason) < 0)
+		return;
+	free(zn->last_error);
+	zn->last_error = text;
+	zn->last_error_at = wall_s();
+}
+
+/* --- publication --- */
+
+static void note_served(struct zone *zn)
+{
+	uint64_t now = uv_hrtime();
+
+	zn->last_change = wall_s();
+	zn->transfer_us = (now - zn->transfer_started_ns) / 1000;
+	zn->notify_to_served_us = 0;
+	if (zn->notify_ns != 0 && now > zn->notify_ns)
+		zn->notify_to_served_us = (now - zn->notify_ns) / 1000;
+	zn->notify_ns = 0;
+}
+
+static void publish_received(struct zone *zn)
+{
+	struct zones *z = zn->all;
+	struct snapshot_info info;
+
+	snapshot_info(zn->received, &info);
+	zonetab_publish(z->env.table, zn->slot, &zn->received);
+	note_served(zn);
+	zn->records = info.records;
+	zn->names = info.names;
+	zn->bytes = info.bytes;
+	zn->transfers_ok++;
+	z->cnt[ZONES_CNT_transfers_ok]++;
+	if (zn->aside != NULL)
+		snapshot_retire(zn->aside);
+	zn->aside = NULL;
+	forget_error(zn);
+}
+
+static void withdraw(struct zone *zn)
+{
+	struct zones *z = zn->all;
+
+	zn->aside = zonetab_withdraw(z->env.table, zn->slot, ZONE_EXPIRED);
+	z->cnt[ZONES_CNT_zones_expired]++;
+	log_event(z->env.log, LOG_ERROR, "zone-expired", zn->config->name_text, NULL,
+		  "serial=%u expire_s=%u reason=\"no contact with a primary; answering SERVFAIL\"",
+		  zn->secondary.serial, zn->secondary.timers.expire);
+}
+
+static void republish(struct zone *zn)
+{
+	struct zones *z = zn->all;
+	char peer[CONFIG_ADDRESS_TEXT_CAP];
+
+	zonetab_publish(z->env.table, zn->slot, &zn->aside);
+	forget_error(zn);
+	log_event(z->env.log, LOG_NOTICE, "zone-recovered", zn->config->name_text,
+		  peer_text(zn, zn->secondary.asked, peer),
+		  "serial=%u reason=\"the primary has the same version\"", zn->secondary.serial);
+}
+
+/* --- notes --- */
+
+static void log_serials(struct zone *zn, const char *event, const char *reason)
+{
+	struct zones *z = zn->all;
+	char peer[CONFIG_ADDRESS_TEXT_CAP];
+
+	z->cnt[ZONES_CNT_serial_lower]++;
+	if (log_allow(z->env.log, &z->limit_query, LOG_BURST, event))
+		log_event(z->env.log, LOG_WARNING, event, zn->config->name_text,
+			  peer_text(zn, zn->secondary.asked, peer),
+			  "serial=%u primary_serial=%u reason=\"%s\"", zn->secondary.serial,
+			  zn->secondary.primary_serial, reason);
+}
+
+static void take_notes(struct zone *zn, uint32_t what)
+{
+	struct zones *z = zn->all;
+	const struct secondary *s = &zn->secondary;
+	const char *name = zn->config->name_text;
+
+	if (what & SECONDARY_NOTE_LOWER)
+		log_serials(zn, "serial-lower", "the primary's version is older than ours, which is kept");
+	if (what & SECONDARY_NOTE_INCOMPARABLE)
+		log_serials(zn, "serial-incomparable",
+			    "2^31 apart: neither is newer (RFC 1982 3.2); ours is kept");
+	if (what & SECONDARY_NOTE_CURRENT)
+		z->cnt[ZONES_CNT_notify_current]++;
+	if (what & SECONDARY_NOTE_DEFERRED)
+		log_event(z->env.log, LOG_DEBUG, "notify-deferred", name, NULL,
+			  "reason=\"a round is under way\"");
+	if (what & SECONDARY_NOTE_AHEAD)
+		log_event(z->env.log, LOG_INFO, "notify-ahead", name, NULL,
+			  "notified_serial=%u serial=%u try=%u reason=\"not to be had yet, asking again\"",
+			  s->wanted, s->serial, s->wanted_tries);
+	if (what & SECONDARY_NOTE_FORGOTTEN)
+		log_event(z->env.log, LOG_WARNING, "notify-forgotten", name, NULL,
+			  "notified_serial=%u serial=%u reason=\"no primary has it\"", s->wanted, s->serial);
+	if (what & SECONDARY_NOTE_TIMERS_ODD)
+		log_event(z->env.log, LOG_WARNING, "soa-timers", name, NULL,
+			  "refresh=%u retry=%u expire=%u reason=\"should be retry < refresh and expire > "
+			  "refresh + retry\"",
+			  s->timers.refresh, s->timers.retry, s->timers.expire);
+}
+
+/* --- the state machine's doings --- */
+
+void zone_call_waiters(struct zone *zn, uint32_t round, const char *error)
+{
+	struct zone_waiter *w, *list = NULL, **at = &zn->waiters;
+
+	/* Taken out first: a callback may wait again. Round numbers wrap. */
+	while ((w = *at) != NULL) {
+		if ((int32_t)(w->round - round) > 0) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		w->next = list;
+		list = w;
+	}
+	while ((w = list) != NULL) {
+		list = w->next;
+		w->done(w->arg, error);
+		free(w);
+	}
+}
+
+static void queue_request(struct zone *zn, const struct secondary_actions *a)
+{
+	struct zones *z = zn->all;
+	const struct config_primary *p = zone_primary(zn, a->primary);
+	struct dispatch *queue = a->what & SECONDARY_TRANSFER ? z->transfers : z->queries;
+
+	if (zn->queue != NULL && zn->queue != queue)
+		dispatch_drop(zn->queue, &zn->item);
+	zn->queue = queue;
+	dispatch_put(queue, &zn->item, (uint16_t)(p - z->env.config->primaries),
+		     (enum secondary_class)a->class);
+}
+
+/* The NOTIFY that began what has ended is done with; one that waited may have begun something. */
+static void move_on_notify(struct zone *zn)
+{
+	const struct secondary *s = &zn->secondary;
+
+	if (zn->deferred_ns != 0 && !s->deferred) {
+		zn->notify_ns = zn->deferred_ns;
+		zn->deferred_ns = 0;
+	}
+	if (s->activity == SECONDARY_IDLE && !s->has_wanted && !s->deferred)
+		zn->notify_ns = 0;
+}
+
+static void perform(struct zone *zn, const struct secondary_actions *a)
+{
+	if (a->what & SECONDARY_PUBLISH)
+		publish_received(zn);
+	if ((a->what & SECONDARY_DISCARD) && zn->received != NULL) {
+		snapshot_retire(zn->received);
+		zn->received = NULL;
+	}
+	if (a->what & SECONDARY_WITHDRAW)
+		withdraw(zn);
+	if (a->what & SECONDARY_REPUBLISH)
+		republish(zn);
+	take_notes(zn, a->what);
+	if (a->what & SECONDARY_ROUND_OK)
+		forget_error(zn);
+	move_on_notify(zn);
+	if (a->what & (SECONDARY_QUERY | SECONDARY_TRANSFER))
+		queue_request(zn, a);
+}
+
+struct secondary_actions zone_event(struct zone *zn, struct secondary_event *e)
+{
+	struct zones *z = zn->all;
+	struct secondary_actions a;
+	int64_t at;
+
+	e->now = (int64_t)uv_now(z->env.loop);
+	e->random = random_u32();
+	e->waiting = zn->item.state == DISPATCH_QUEUED;
+	a = secondary_step(&zn->secondary, e);
+	perform(zn, &a);
+	at = secondary_timer(&zn->secondary);
+	if (at == INT64_MAX)
+		deadlines_clear(z->deadlines, &zn->deadline);
+	else
+		deadlines_set(z->deadlines, &zn->deadline, at);
+	if (a.what & SECONDARY_ROUND_OK)
+		zone_call_waiters(zn, a.ended_round, "");
+	else if (a.what & SECONDARY_ROUND_FAILED)
+		zone_call_waiters(zn, a.ended_round, zn->last_error != NULL ? zn->last_error : "failed");
+	return a;
+}
+
+/* What ran has ended: makes room for the next. */
+static void leave_queue(struct zone *zn)
+{
+	dispatch_drop(zn->queue, &zn->item);
+	zn->queue = NULL;
+	zn->run.query = NULL;
+}
+
+static void report(struct zone *zn, struct secondary_event *e)
+{
+	zone_event(zn, e);
+	zones_pump(zn->all);
+}
+
+/* --- SOA queries --- */
+
+static void query_failed(struct zone *zn, const char *reason)
+{
+	struct zones *z = zn->all;
+	char peer[CONFIG_ADDRESS_TEXT_CAP], quoted[2 * REFRESH_TEXT_CAP];
+
+	z->cnt[ZONES_CNT_soa_failures]++;
+	keep_error(zn, "SOA query", reason);
+	if (log_allow(z->env.log, &z->limit_query, LOG_BURST, "soa-failed"))
+		log_event(z->env.log, LOG_WARNING, "soa-failed", zn->config->name_text,
+			  peer_text(zn, zn->secondary.asked, peer), "reason=%s",
+			  log_quote(reason, quoted, sizeof(quoted)));
+}
+
+static void on_answered(void *arg, const struct refresh_result *r)
+{
+	struct zone *zn = arg;
+	struct secondary_event e = {.kind = SECONDARY_EV_NO_ANSWER};
+	char peer[CONFIG_ADDRESS_TEXT_CAP];
+
+	leave_queue(zn);
+	if (!r->ok) {
+		query_failed(zn, r->text);
+		report(zn, &e);
+		return;
+	}
+	zn->last_check = wall_s();
+	if (!r->answer.authoritative &&
+	    log_allow(zn->all->env.log, &zn->all->limit_query, LOG_BURST, "soa-not-authoritative"))
+		log_event(zn->all->env.log, LOG_WARNING, "soa-not-authoritative", zn->config->name_text,
+			  peer_text(zn, zn->secondary.asked, peer),
+			  "serial=%u reason=\"AA is not set; used all the same\"", r->answer.soa.serial);
+	e.kind = SECONDARY_EV_ANSWER;
+	e.serial = r->answer.soa.serial;
+	report(zn, &e);
+}
+
+/* Returns 0, or -errno with nothing begun. */
+static int start_query(struct zone *zn)
+{
+	return refresh_start(&zn->all->refresh, zone_primary(zn, zn->secondary.asked), zn->config->name,
+			     on_answered, zn, &zn->run.query);
+}
+
+/* --- transfers --- */
+
+static void transfer_failed(struct zone *zn, const char *reason)
+{
+	struct zones *z = zn->all;
+	char peer[CONFIG_ADDRESS_TEXT_CAP], quoted[2 * BUILD_TEXT_CAP];
+
+	z->cnt[ZONES_CNT_transfers_failed]++;
+	zn->transfers_failed++;
+	keep_error(zn, "transfer", reason);
+	if (log_allow(z->env.log, &z->limit_transfer, LOG_BURST, "transfer-failed"))
+		log_event(z->env.log, LOG_WARNING, "transfer-failed", zn->config->name_text,
+			  peer_text(zn, zn->secondary.asked, peer), "type=AXFR served=%s reason=%s",
+			  zn->secondary.content == SECONDARY_SERVED ? "old-version" : "none",
+			  log_quote(reason, quoted, sizeof(quoted)));
+}
+
+static void log_repairs(const struct zone *zn, const struct xfr_result *r, const char *peer)
+{
+	const struct builder_report *b = &r->report;
+
+	if (r->not_authoritative)
+		log_event(zn->all->env.log, LOG_WARNING, "transfer-not-authoritative", zn->config->name_text,
+			  peer,
+			  "reason=\"AA is not set in every message (RFC 5936 2.2.1); used all the same\"");
+	if (b->skipped_outside + b->skipped_duplicate + b->ttl_unequal + b->ttl_top_bit == 0)
+		return;
+	log_event(zn->all->env.log, LOG_WARNING, "transfer-repaired", zn->config->name_text, peer,
+		  "outside_zone=%llu duplicates=%llu ttl_unequal=%llu ttl_top_bit=%llu",
+		  (unsigned long long)b->skipped_outside, (unsigned long long)b->skipped_duplicate,
+		  (unsigned long long)b->ttl_unequal, (unsigned long long)b->ttl_top_bit);
+}
+
+static void log_published(const struct zone *zn, const struct xfr_result *r, bool had, uint32_t old,
+			  const char *peer)
+{
+	char old_text[16] = "none";
+
+	if (had)
+		snprintf(old_text, sizeof(old_text), "%u", old);
+	log_event(zn->all->env.log, LOG_NOTICE, "transfer-done", zn->config->name_text, peer,
+		  "type=AXFR serial=%u old_serial=%s records=%llu messages=%llu octets=%llu ms=%.3f "
+		  "notify_to_served_ms=%.3f",
+		  r->soa.serial, old_text, (unsigned long long)r->records, (unsigned long long)r->messages,
+		  (unsigned long long)r->octets, (double)zn->transfer_us / 1e3,
+		  (double)zn->notify_to_served_us / 1e3);
+	log_repairs(zn, r, peer);
+}
+
+static void transfer_received(struct zone *zn, const struct xfr_result *r)
+{
+	struct secondary_event e = {
+		.kind = SECONDARY_EV_RECEIVED,
+		.serial = r->soa.serial,
+		.timers = {.refresh = r->soa.refresh, .retry = r->soa.retry, .expire = r->soa.expire},
+	};
+	bool had = zn->secondary.content != SECONDARY_NO_CONTENT;
+	uint32_t old = zn->secondary.serial;
+	struct secondary_actions a;
+	char peer[CONFIG_ADDRESS_TEXT_CAP];
+
+	peer_text(zn, zn->secondary.asked, peer);
+	zn->received = r->snapshot;
+	zn->transfer_started_ns = r->started_ns;
+	zn->octets = r->octets;
+	zn->messages = r->messages;
+	zn->last_check = wall_s();
+	a = zone_event(zn, &e);
+	if (a.what & SECONDARY_PUBLISH)
+		log_published(zn, r, had, old, peer);
+	else
+		log_event(zn->all->env.log, LOG_WARNING, "transfer-discarded", zn->config->name_text, peer,
+			  "serial=%u received_serial=%u reason=\"not newer than what is served\"", old,
+			  r->soa.serial);
+}
+
+static void on_transferred(void *arg, struct xfr_result *r)
+{
+	struct zone *zn = arg;
+	struct secondary_event e = {.kind = r->up_to_date ? SECONDARY_EV_UP_TO_DATE
+							  : SECONDARY_EV_NOT_RECEIVED};
+
+	if (zn->all->stopping) {
+		if (r->snapshot != NULL)
+			snapshot_retire(r->snapshot);
+		return;
+	}
+	leave_queue(zn);
+	if (r->snapshot != NULL) {
+		transfer_received(zn, r);
+	} else {
+		if (!r->ok)
+			transfer_failed(zn, r->text);
+		zone_event(zn, &e);
+	}
+	zones_pump(zn->all);
+}
+
+/* Returns 0, or -errno with nothing begun. */
+static int start_transfer(struct zone *zn)
+{
+	struct zones *z = zn->all;
+	const struct config_zone *c = zn->config;
+	struct xfr_request request = {
+		.primary = zone_primary(zn, zn->secondary.asked),
+		.qtype = DNS_TYPE_AXFR,
+		.limits = c->limits,
+		.time_max_s = c->transfer_time_max,
+		.idle_max_s = c->transfer_idle_max,
+	};
+	char peer[CONFIG_ADDRESS_TEXT_CAP];
+
+	memcpy(request.apex, c->name, name_len(c->name));
+	z->cnt[ZONES_CNT_transfers_started]++;
+	log_event(z->env.log, LOG_INFO, "transfer-start", c->name_text,
+		  peer_text(zn, zn->secondary.asked, peer), "type=AXFR");
+	return xfr_start(&z->xfr, &request, on_transferred, zn, &zn->run.transfer);
+}
+
+/* --- what runs next --- */
+
+static void start_item(struct dispatch_item *item, bool transfer)
+{
+	struct zone *zn = (struct zone *)((char *)item - offsetof(struct zone, item));
+	struct secondary_event e = {.kind = transfer ? SECONDARY_EV_NOT_RECEIVED : SECONDARY_EV_NO_ANSWER};
+	char reason[96];
+	int ret = transfer ? start_transfer(zn) : start_query(zn);
+
+	if (ret == 0)
+		return;
+	leave_queue(zn);
+	snprintf(reason, sizeof(reason), "cannot begin: %s", uv_strerror(ret));
+	if (transfer)
+		transfer_failed(zn, reason);
+	else
+		query_failed(zn, reason);
+	zone_event(zn, &e);
+}
+
+static void arm_timer(struct zones *z)
+{
+	int64_t next = deadlines_next(z->deadlines), now = (int64_t)uv_now(z->env.loop);
+
+	if (next == z->timer_ms || z->stopping)
+		return;
+	z->timer_ms = next;
+	if (next == INT64_MAX)
+		uv_timer_stop(&z->timer);
+	else
+		uv_timer_start(&z->timer, zones_on_timer, next > now ? (uint64_t)(next - now) : 0, 0);
+}
+
+void zones_pump(struct zones *z)
+{
+	struct dispatch_item *item;
+
+	/* What is started here may fail at once and report: that only adds to the queues this loop empties. */
+	if (z->pumping || z->stopping)
+		return;
+	z->pumping = true;
+	for (;;) {
+		bool transfer = true;
+
+		item = dispatch_take(z->transfers);
+		if (item == NULL) {
+			transfer = false;
+			item = dispatch_take(z->queries);
+		}
+		if (item == NULL)
+			break;
+		start_item(item, transfer);
+	}
+	z->pumping = false;
+	arm_timer(z);
+}
+
+void zones_on_timer(uv_timer_t *timer)
+{
+	struct zones *z = timer->data;
+	int64_t now = (int64_t)uv_now(z->env.loop);
+	struct deadline *d;
+	unsigned i;
+
+	z->timer_ms = INT64_MAX;
+	for (i = 0; i < TIMERS_PER_TURN && (d = deadlines_take(z->deadlines, now)) != NULL; i++) {
+		struct zone *zn = (struct zone *)((char *)d - offsetof(struct zone, deadline));
+		struct secondary_event e = {.kind = SECONDARY_EV_TIMER};
+
+		zone_event(zn, &e);
+	}
+	zones_pump(z);
+}
+
+void zone_cancel(struct zone *zn)
+{
+	struct zones *z = zn->all;
+
+	if (zn->queue != NULL && zn->item.state == DISPATCH_RUNNING) {
+		if (zn->queue == z->queries)
+			refresh_cancel(zn->run.query);
+		else
+			xfr_cancel(zn->run.transfer);
+	}
+	if (zn->queue != NULL)
+		dispatch_drop(zn->queue, &zn->item);
+	zn->queue = NULL;
+}
