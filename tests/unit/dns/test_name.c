@@ -115,6 +115,16 @@ static void a_piece_that_comes_back_to_its_own_pointer_is_refused(void **state)
 	assert_int_equal(get_at(msg, len, HEADER + 2, out, NULL), 0);
 }
 
+/* Backwards from where the name stands is not enough: it must be backwards from the piece that holds the pointer. */
+static void a_pointer_forward_from_an_earlier_piece_is_refused(void **state)
+{
+	uint8_t msg[64] = {0}, out[NAME_LEN_MAX];
+	size_t len = PUT(msg, HEADER, "\1x\xC0\x10\1y\0\xC0\x0C");
+
+	assert_int_equal(get_at(msg, len, HEADER + 4, out, NULL), 3);
+	assert_int_equal(get_at(msg, len, HEADER + 7, out, NULL), 0);
+}
+
 static void a_pointer_into_the_header_is_refused(void **state)
 {
 	uint8_t out[NAME_LEN_MAX];
@@ -138,8 +148,15 @@ static void label_types_01_and_10_are_refused(void **state)
 
 		msg[HEADER] = msg[HEADER + 4] = (uint8_t)type;
 		memcpy(msg + HEADER + 2, "\1a", 2);
+		/* As if the next octet made it a pointer to a name. */
+		msg[HEADER + 5] = HEADER + 6;
 		assert_int_equal(get_at(msg, sizeof(msg), HEADER, out, NULL), 0);
 		assert_int_equal(get_at(msg, sizeof(msg), HEADER + 2, out, NULL), 0);
+		msg[HEADER + 1] = HEADER + 2;
+		msg[HEADER + 2] = 0;
+		memcpy(msg + HEADER + 3, msg + HEADER, 2);
+		msg[HEADER + 4] = HEADER + 2;
+		assert_int_equal(get_at(msg, sizeof(msg), HEADER + 3, out, NULL), 0);
 		in.cur += HEADER;
 		assert_int_equal(name_get_plain(&in, out), 0);
 		assert_true(in.bad);
@@ -684,6 +701,7 @@ int main(void)
 		cmocka_unit_test(a_pointer_past_the_end_of_the_message_is_refused),
 		cmocka_unit_test(two_pointers_to_each_other_are_refused_from_both_sides),
 		cmocka_unit_test(a_piece_that_comes_back_to_its_own_pointer_is_refused),
+		cmocka_unit_test(a_pointer_forward_from_an_earlier_piece_is_refused),
 		cmocka_unit_test(a_pointer_into_the_header_is_refused),
 		cmocka_unit_test(label_types_01_and_10_are_refused),
 		cmocka_unit_test(the_longest_name_may_come_in_127_pieces),

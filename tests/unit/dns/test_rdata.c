@@ -506,6 +506,7 @@ static void malformed_fields_are_refused(void **state)
 		{"APL: IPv4 prefix over 32", 42, 5, "\0\1\41\1\x0A"},
 		{"APL: IPv4 of five octets", 42, 9, "\0\1\40\5\1\2\3\4\5"},
 		{"APL: IPv6 prefix over 128", 42, 5, "\0\2\x81\1\x0A"},
+		{"APL: IPv6 of 17 octets", 42, 21, "\0\2\x80\21\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1"},
 		{"APL: address past the end", 42, 5, "\0\1\10\2\x0A"},
 		{"TXT without a string", 16, 0, ""},
 		{"CAA with an empty tag", 257, 3, "\0\0x"},
@@ -666,6 +667,45 @@ static void order_between_examples_of_one_type_is_antisymmetric_and_goes_by_octe
 	assert_true(rdata_compare(65280, (const uint8_t *)"b", 1, (const uint8_t *)"abc", 3) > 0);
 	assert_true(rdata_compare(65280, (const uint8_t *)"", 0, (const uint8_t *)"", 0) == 0);
 	assert_true(rdata_compare(65280, (const uint8_t *)"\x7F", 1, (const uint8_t *)"\x80", 1) < 0);
+}
+
+/* Each in a heap block of its own size, so that a sanitizer sees a read behind the shorter one. */
+static int compare_exact(uint16_t type, const struct sample *a, const struct sample *b)
+{
+	uint8_t *ca = malloc(a->len), *cb = malloc(b->len);
+	int d;
+
+	assert_true(ca != NULL && cb != NULL);
+	memcpy(ca, a->rdata, a->len);
+	memcpy(cb, b->rdata, b->len);
+	d = rdata_compare(type, ca, a->len, cb, b->len);
+	free(ca);
+	free(cb);
+	return sign(d);
+}
+
+static void a_long_name_and_the_root_are_compared_within_their_octets(void **state)
+{
+	static const struct example pairs[][2] = {
+		{{"NS", EXACT, ".", {0}}, {"NS", EXACT, "a.long.name.example.", {0}}},
+		{{"MX", EXACT, "1 .", {0}}, {"MX", EXACT, "1 a.long.name.example.", {0}}},
+		{{"SRV", EXACT, "1 2 3 .", {0}}, {"SRV", EXACT, "1 2 3 a.long.name.example.", {0}}},
+		{{"SOA", EXACT, ". . 0 0 0 0 0", {0}},
+		 {"SOA",
+		  EXACT,
+		  "a.name.of.more.than.forty.octets.in.all.its.labels.example. b. 0 0 0 0 0",
+		  {0}}},
+	};
+
+	for (size_t i = 0; i < COUNT(pairs); i++) {
+		struct sample a, b;
+
+		sample_make(&pairs[i][0], &a);
+		sample_make(&pairs[i][1], &b);
+		assert_int_equal(compare_exact(a.type, &a, &b), -1);
+		assert_int_equal(compare_exact(a.type, &b, &a), 1);
+		assert_int_equal(compare_exact(a.type, &b, &b), 0);
+	}
 }
 
 static void case_makes_no_difference_in_names_and_every_difference_elsewhere(void **state)
@@ -830,6 +870,7 @@ int main(void)
 		cmocka_unit_test(order_is_that_of_canonical_forms_made_by_ldns),
 		cmocka_unit_test(
 			order_between_examples_of_one_type_is_antisymmetric_and_goes_by_octets_then_length),
+		cmocka_unit_test(a_long_name_and_the_root_are_compared_within_their_octets),
 		cmocka_unit_test(case_makes_no_difference_in_names_and_every_difference_elsewhere),
 		cmocka_unit_test(canonical_form_folds_names_and_nothing_else),
 		cmocka_unit_test(names_inside_are_found_with_their_right_to_be_compressed),

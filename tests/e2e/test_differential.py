@@ -1,0 +1,341 @@
+#!/usr/bin/python3
+"""Random questions to NSD and to us about the same zones: RCODE, AA and the content of every section must be equal.
+
+The zones and questions are those of support/corners.py. Where the two may differ stands in ALLOWED, each with its
+reason; how often each was needed is printed. The engine is asked directly (support/answer_server.c, no packets), and
+lockstepd over UDP and TCP.
+
+    test_differential.py [--seed N] [--questions N]        besides the options of every test file
+"""
+
+import collections
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+import corners
+import lab
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+
+SEED = int(os.environ.get("LOCKSTEP_DIFFERENTIAL_SEED", "1"))
+QUESTIONS = int(os.environ.get("LOCKSTEP_DIFFERENTIAL_QUESTIONS", "10000"))
+IN = dns.rdataclass.IN
+SECTIONS = ("answer", "authority", "additional")
+# Types whose targets get their addresses into the additional section, and where the target stands.
+TARGETS = {dns.rdatatype.NS: "target", dns.rdatatype.MX: "exchange", dns.rdatatype.SRV: "target",
+           dns.rdatatype.SVCB: "target", dns.rdatatype.HTTPS: "target"}
+ADDRESSES = (dns.rdatatype.A, dns.rdatatype.AAAA)
+# Never a question to a zone: meta types and queries that only ask for trouble.
+META = (dns.rdatatype.OPT, dns.rdatatype.TSIG, dns.rdatatype.TKEY, 128, 253, 254)
+TRANSFERS = (dns.rdatatype.AXFR, dns.rdatatype.IXFR)
+
+
+class Reply:
+    """What is compared: records as (owner, type, class, TTL, record data), owners without regard to case."""
+
+    def __init__(self, wire):
+        self.wire = wire
+        m = self.message = dns.message.from_wire(wire, one_rr_per_rrset=True)
+        self.rcode = m.rcode()
+        self.aa = bool(m.flags & dns.flags.AA)
+        self.tc = bool(m.flags & dns.flags.TC)
+        self.rd = bool(m.flags & dns.flags.RD)
+        self.ra, self.ad, self.cd = (bool(m.flags & f) for f in (dns.flags.RA, dns.flags.AD, dns.flags.CD))
+        self.edns = m.edns
+        self.do = bool(m.ednsflags & dns.flags.DO)
+        self.question = [str(q.name) for q in m.question]      # with its case
+        for section in SECTIONS:
+            records = [(s.name, s.rdtype, s.rdclass, s.ttl, rdata) for s in getattr(m, section) for rdata in s]
+            assert len(set(records)) == len(records), f"a record twice in {section}:\n{m}"
+            setattr(self, section, set(records))
+
+    def head(self):
+        return {k: getattr(self, k) for k in ("rcode", "aa", "tc", "rd", "ra", "ad", "cd", "edns", "do", "question")}
+
+
+class Difference(Exception):
+    pass
+
+
+# --- where we may differ --------------------------------------------------------------------------------------
+# Each takes (question, ours, theirs), returns whether it applied, and takes the difference out of the two replies.
+
+ALLOWED = []
+
+
+def allowed(rule):
+    ALLOWED.append(rule)
+    return rule
+
+
+def targets_of(records):
+    return {getattr(rdata, TARGETS[rdtype]) for _, rdtype, _, _, rdata in records if rdtype in TARGETS}
+
+
+@allowed
+def question_left_out_of_errors(q, ours, theirs):
+    """RFC 1035 4.1.2 has the question in every response; NSD sends only a header where it refuses."""
+    if theirs.question or not ours.question or theirs.rcode not in (1, 4, 5, 9, 16):
+        return False
+    theirs.question = ours.question
+    return True
+
+
+@allowed
+def edns_left_out_of_errors(q, ours, theirs):
+    """RFC 6891 6.1.1: a response to a query with OPT has OPT."""
+    if q.edns is None or ours.edns != 0 or theirs.edns == 0 or theirs.rcode == 0:
+        return False
+    theirs.edns, theirs.do = ours.edns, ours.do
+    return True
+
+
+@allowed
+def truncated_responses_are_empty(q, ours, theirs):
+    """RFC 2181 9: what a response with TC carries is not to be used; ours carries nothing."""
+    if not (ours.tc and theirs.tc):
+        return False
+    for section in SECTIONS:
+        assert not getattr(ours, section), "records in a truncated response"
+        setattr(theirs, section, set())
+    return True
+
+
+@allowed
+def meta_types_are_refused(q, ours, theirs):
+    """RFC 6895 3.1, RFC 9824 3.4: OPT, TSIG, TKEY, NXNAME are FORMERR, MAILA and MAILB NOTIMP; NSD looks them up."""
+    if q.rdtype not in META or ours.rcode not in (1, 4):
+        return False
+    equalize(ours, theirs)
+    return True
+
+
+def equalize(ours, theirs):
+    """The difference is a matter of policy: nothing of the two is compared further."""
+    for key in theirs.head():
+        setattr(theirs, key, getattr(ours, key))
+    for section in SECTIONS:
+        setattr(theirs, section, getattr(ours, section))
+
+
+@allowed
+def any_over_udp_is_one_set(q, ours, theirs):
+    """RFC 8482 4.1: over UDP one set is enough; NSD sends all. It must be one of theirs, unless theirs did not fit."""
+    if q.rdtype != dns.rdatatype.ANY or q.tcp or ours.tc or not ours.answer:
+        return False
+    sets = {(owner, rdtype) for owner, rdtype, _, _, _ in ours.answer}
+    if len(sets) != 1:
+        return False
+    if not theirs.tc:
+        chosen = {record for record in theirs.answer if record[:2] in sets}
+        if chosen != ours.answer:
+            return False
+    theirs.tc, theirs.answer = ours.tc, set(ours.answer)
+    theirs.authority, theirs.additional = set(), set()
+    return True
+
+
+@allowed
+def positive_answers_are_minimal(q, ours, theirs):
+    """
+    The authority section of a positive answer is free (RFC 1034 4.3.2 fills it only with referrals and SOA): NSD puts
+    the zone's NS there and their addresses behind, we put nothing.
+    """
+    ns = {record for record in theirs.authority if record[1] == dns.rdatatype.NS}
+    if ours.authority or not ns or ns != theirs.authority or not theirs.aa or theirs.rcode != 0:
+        return False
+    theirs.authority = set()
+    wanted = targets_of(theirs.answer)
+    theirs.additional = {record for record in theirs.additional if record[0] in wanted}
+    return True
+
+
+@allowed
+def optional_addresses_may_be_left_out(q, ours, theirs):
+    """
+    RFC 2181 9, RFC 9471 3.2: additional addresses that are not glue inside the delegated zone are optional. Ours are
+    at most 16 targets' (so that the work is bounded) and only what fits; theirs may lack some of ours for want of room.
+    """
+    if ours.additional == theirs.additional or ours.tc or theirs.tc:
+        return False
+    required = set()
+    cut = next((r[0] for r in theirs.authority if r[1] == dns.rdatatype.NS), None)
+    if cut is not None:
+        required = {r for r in theirs.additional if r[0].is_subdomain(cut)}
+    if not required <= ours.additional:
+        return False
+    wanted = targets_of(ours.answer | ours.authority)
+    extra = {r for r in ours.additional - theirs.additional if r[0] not in wanted or r[1] not in ADDRESSES}
+    if extra:
+        return False
+    missing = theirs.additional - ours.additional
+    room = (65535 if q.tcp else 512 if q.edns is None else min(max(q.edns[0], 512), 1232)) - len(ours.wire)
+    full = len(targets_of(ours.answer | ours.authority)) > 16
+    other_types = {r for r in missing if r[1] not in ADDRESSES}
+    if missing - other_types and room > 28 * 3 and not full:
+        return False
+    theirs.additional = set(ours.additional)
+    return True
+
+
+# --- comparing ------------------------------------------------------------------------------------------------
+
+def text(records):
+    return "".join(f"\n        {o} {t} {dns.rdataclass.to_text(c)} {dns.rdatatype.to_text(y)} {d}"
+                   for o, y, c, t, d in sorted(records, key=str))
+
+
+def compare(q, our_wire, their_wire, used):
+    ours, theirs = Reply(our_wire), Reply(their_wire)
+    for rule in ALLOWED:
+        if rule(q, ours, theirs):
+            used[rule.__name__] += 1
+    faults = [f"    {k}: ours {ours.head()[k]}, NSD {theirs.head()[k]}" for k in ours.head()
+              if ours.head()[k] != theirs.head()[k]]
+    for section in SECTIONS:
+        a, b = getattr(ours, section), getattr(theirs, section)
+        if a - b:
+            faults.append(f"    {section}, only ours:{text(a - b)}")
+        if b - a:
+            faults.append(f"    {section}, only NSD's:{text(b - a)}")
+    if faults:
+        raise Difference("\n".join([f"  {q}", *faults]))
+
+
+class NsdPlain(lab.Nsd):
+    """NSD with what the comparison needs: room for its EDNS answers as ours, and nothing that limits it."""
+
+    def configure(self):
+        super().configure()
+        conf = self.dir / "nsd.conf"
+        conf.write_text(conf.read_text().replace("server:\n", "server:\n    ipv4-edns-size: 1232\n"
+                                                 "    ipv6-edns-size: 1232\n    tcp-query-count: 0\n"
+                                                 "    hide-identity: yes\n    hide-version: yes\n", 1))
+
+
+def start_nsd(net, zones):
+    return NsdPlain(net, zones, [lab.PRIMARY, lab.PRIMARY6], True, [lab.SECONDARY]).start()
+
+
+class Wire:
+    """A server asked over UDP, and over one TCP connection that is opened again when the server closes it."""
+
+    def __init__(self, net, server):
+        self.net, self.server = net, server
+        self.udp = net.udp(server)
+        self.tcp = None
+
+    def ask(self, q, ident):
+        wire = q.wire(ident)
+        for attempt in range(3):
+            try:
+                if not q.tcp:
+                    reply = lab.exchange_on(self.udp, wire, False, 1.0)
+                else:
+                    self.tcp = self.tcp or self.net.tcp(self.server)
+                    reply = lab.exchange_on(self.tcp, wire, True, 2.0)
+            except (OSError, EOFError, dns.exception.Timeout):
+                if self.tcp is not None:
+                    self.tcp.close()
+                    self.tcp = None
+                if attempt == 2:
+                    return None
+                continue
+            if reply[:2] == wire[:2]:
+                return reply
+        return None
+
+
+class Engine:
+    """The answer engine in a process of its own."""
+
+    VERDICTS = {1: "drop", 2: "notify", 3: "transfer"}
+
+    def __init__(self, net, zones):
+        program = lab.BUILD / "tests/support/answer_server"
+        if not program.exists():
+            raise lab.LabError(f"{program} is not built: ninja -C {lab.BUILD}")
+        files = []
+        for apex, zone in zones.items():
+            file = net.dir / f"engine-{apex}zone"
+            file.write_text(zone)
+            files.append(f"{apex}={file}")
+        self.process = subprocess.Popen([program, *files], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, q, ident):
+        wire = q.wire(ident)
+        self.process.stdin.write(bytes([q.tcp]) + len(wire).to_bytes(2, "big") + wire)
+        self.process.stdin.flush()
+        head = self.process.stdout.read(3)
+        assert len(head) == 3, f"the engine ended at: {q}"
+        reply = self.process.stdout.read(int.from_bytes(head[1:], "big"))
+        return reply if head[0] == 0 else None
+
+    def close(self):
+        self.process.stdin.close()
+        assert self.process.wait(20) == 0, "the engine did not end well"
+        self.process.stdout.close()
+
+
+def ask_both(corner, ask_ours, ask_theirs, seed):
+    used, differences, asked = collections.Counter(), [], 0
+    shown = time.monotonic()
+    for i, q in enumerate(corners.questions(corner, seed, QUESTIONS)):
+        if q.rdtype in TRANSFERS:
+            continue
+        asked += 1
+        theirs, ours = ask_theirs(q, i & 0xffff), ask_ours(q, i & 0xffff)
+        if theirs is None or ours is None:
+            differences.append(f"  {q}\n    no response from {'NSD' if theirs is None else 'us'}")
+            continue
+        try:
+            compare(q, ours, theirs, used)
+        except Difference as e:
+            differences.append(str(e))
+        except Exception as e:
+            raise AssertionError(f"{q}: {e!r}\nours {ours.hex()}\nNSD {theirs.hex()}") from e
+        if time.monotonic() > shown + 5:
+            shown = time.monotonic()
+            print(f"    {i} questions, {len(differences)} differences", flush=True)
+    print(f"    seed {seed}: {asked} questions, {len(differences)} differences")
+    for rule in ALLOWED:
+        reason = " ".join(rule.__doc__.split())
+        print(f"    allowed {used[rule.__name__]:5} x {rule.__name__}: {reason}")
+    assert asked > QUESTIONS * 0.95
+    assert not differences, f"{len(differences)} of {asked} differ, the first:\n" + "\n".join(differences[:12])
+
+
+@lab.timeout(300)
+def test_engine_answers_random_questions_as_nsd_does(net):
+    corner = corners.Corners(SEED)
+    start_nsd(net, corner.zones)
+    engine = Engine(net, corner.zones)
+    nsd = Wire(net, lab.PRIMARY)
+    try:
+        ask_both(corner, engine.ask, nsd.ask, SEED)
+    finally:
+        engine.close()
+
+
+@lab.timeout(300)
+def test_daemon_answers_random_questions_as_nsd_does_over_udp_and_tcp(net):
+    corner = corners.Corners(SEED + 1)
+    start_nsd(net, corner.zones)
+    net.lockstepd(list(corner.zones))
+    for apex in corner.zones:
+        net.wait_state(apex, "current")
+    ask_both(corner, Wire(net, net.secondary()).ask, Wire(net, lab.PRIMARY).ask, SEED + 1)
+
+
+if __name__ == "__main__":
+    lab.main()

@@ -1,0 +1,888 @@
+/*
+ * The life of a zone as rows of (state, event) -> (state, actions), and scenarios where several steps make the point.
+ * random is 0 unless a row says otherwise, so that timers come out without jitter.
+ */
+#include "control/secondary.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Rows leave out what they do not look at. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+#define NOW   INT64_C(1000000000)
+#define NEVER INT64_MAX
+
+/* refresh 1 h, retry 10 min, expire 1 day */
+#define REFRESH_MS 3600000
+#define RETRY_MS   600000
+#define EXPIRE_MS  86400000
+
+static const struct secondary_caps no_caps;
+static const struct secondary_timers timers = {.refresh = 3600, .retry = 600, .expire = 86400};
+
+enum { NONE = SECONDARY_NO_CONTENT, SERVED = SECONDARY_SERVED, EXPIRED = SECONDARY_EXPIRED };
+enum { IDLE = SECONDARY_IDLE, QUERYING = SECONDARY_QUERYING, TRANSFERRING = SECONDARY_TRANSFERRING };
+
+#define QUERY	     SECONDARY_QUERY
+#define TRANSFER     SECONDARY_TRANSFER
+#define PUBLISH	     SECONDARY_PUBLISH
+#define DISCARD	     SECONDARY_DISCARD
+#define WITHDRAW     SECONDARY_WITHDRAW
+#define REPUBLISH    SECONDARY_REPUBLISH
+#define OK	     SECONDARY_ROUND_OK
+#define FAILED	     SECONDARY_ROUND_FAILED
+#define LOWER	     SECONDARY_NOTE_LOWER
+#define INCOMPARABLE SECONDARY_NOTE_INCOMPARABLE
+#define CURRENT	     SECONDARY_NOTE_CURRENT
+#define DEFERRED     SECONDARY_NOTE_DEFERRED
+#define AHEAD	     SECONDARY_NOTE_AHEAD
+#define FORGOTTEN    SECONDARY_NOTE_FORGOTTEN
+#define ODD	     SECONDARY_NOTE_TIMERS_ODD
+
+/* Expire counts from "an hour ago" in every given state, so that a renewal shows. */
+#define OLD_EXPIRE (NOW - 3600000 + EXPIRE_MS)
+#define NEW_EXPIRE (NOW + EXPIRE_MS)
+
+struct row {
+	const char *claim;
+	struct {
+		int content;
+		int activity;
+		uint32_t serial;
+		uint16_t primaries; /* 0: one */
+		uint16_t step;
+		bool forced;
+		bool equal; /* round_equal */
+		bool newer; /* round_newer */
+	} given;
+	struct secondary_event event;
+	struct {
+		uint32_t what;
+		int content;
+		int activity;
+		uint32_t serial;
+		uint16_t primary;  /* with QUERY, TRANSFER */
+		int64_t check_in;  /* 0: not scheduled (a round runs) */
+		int64_t expire_at; /* 0: not looked at */
+	} expect;
+};
+
+#define EV_AT(k, at, ...)                                            \
+	{                                                            \
+		.kind = SECONDARY_EV_##k, .now = (at), ##__VA_ARGS__ \
+	}
+#define EV(k, ...) EV_AT(k, NOW, ##__VA_ARGS__)
+
+static const struct row rows[] = {
+	/* bootstrap */
+	{"a_zone_without_content_transfers_at_once", {NONE, IDLE}, EV(START), {TRANSFER, NONE, TRANSFERRING}},
+	{"the_first_version_is_published_whatever_its_serial",
+	 {NONE, TRANSFERRING},
+	 EV(RECEIVED, .serial = 0, .timers = timers),
+	 {PUBLISH | OK, SERVED, IDLE, 0, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_failed_bootstrap_backs_off",
+	 {NONE, TRANSFERRING},
+	 EV(NOT_RECEIVED),
+	 {FAILED, NONE, IDLE, 0, 0, 5000}},
+	{"a_failed_bootstrap_asks_the_next_primary_first",
+	 {NONE, TRANSFERRING, 0, 2},
+	 EV(NOT_RECEIVED),
+	 {TRANSFER, NONE, TRANSFERRING, 0, 1}},
+	{"up_to_date_means_nothing_to_a_zone_without_content",
+	 {NONE, TRANSFERRING},
+	 EV(UP_TO_DATE),
+	 {FAILED, NONE, IDLE, 0, 0, 5000}},
+
+	/* refresh */
+	{"the_refresh_timer_asks_for_the_soa",
+	 {SERVED, IDLE, 5},
+	 EV(TIMER),
+	 {QUERY, SERVED, QUERYING, 5, 0, 0, OLD_EXPIRE}},
+	{"a_newer_serial_is_transferred_from_who_has_it",
+	 {SERVED, QUERYING, 5, 3, 1},
+	 EV(ANSWER, .serial = 6),
+	 {TRANSFER, SERVED, TRANSFERRING, 5, 1, 0, OLD_EXPIRE}},
+	{"an_equal_serial_renews_refresh_and_expire",
+	 {SERVED, QUERYING, 5},
+	 EV(ANSWER, .serial = 5),
+	 {OK, SERVED, IDLE, 5, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_lower_serial_is_kept_and_renews_refresh_but_not_expire",
+	 {SERVED, QUERYING, 5},
+	 EV(ANSWER, .serial = 4),
+	 {OK | LOWER, SERVED, IDLE, 5, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"after_a_lower_serial_the_next_primary_is_asked",
+	 {SERVED, QUERYING, 5, 2},
+	 EV(ANSWER, .serial = 4),
+	 {QUERY | LOWER, SERVED, QUERYING, 5, 1, 0, OLD_EXPIRE}},
+	{"no_answer_retries_by_the_retry_timer",
+	 {SERVED, QUERYING, 5},
+	 EV(NO_ANSWER),
+	 {FAILED, SERVED, IDLE, 5, 0, RETRY_MS, OLD_EXPIRE}},
+	{"no_answer_asks_the_next_primary",
+	 {SERVED, QUERYING, 5, 2},
+	 EV(NO_ANSWER),
+	 {QUERY, SERVED, QUERYING, 5, 1, 0, OLD_EXPIRE}},
+	{"no_answer_after_an_equal_serial_is_a_success",
+	 {SERVED, QUERYING, 5, 2, 1, .equal = true},
+	 EV(NO_ANSWER),
+	 {OK, SERVED, IDLE, 5, 0, REFRESH_MS}},
+
+	/* serial arithmetic, RFC 1982: ours 0 */
+	{"serial_0_against_0_is_equal",
+	 {SERVED, QUERYING, 0},
+	 EV(ANSWER, .serial = 0),
+	 {OK, SERVED, IDLE, 0, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"serial_1_against_0_is_newer",
+	 {SERVED, QUERYING, 0},
+	 EV(ANSWER, .serial = 1),
+	 {TRANSFER, SERVED, TRANSFERRING, 0}},
+	{"serial_2_31_less_1_against_0_is_newer",
+	 {SERVED, QUERYING, 0},
+	 EV(ANSWER, .serial = 0x7FFFFFFF),
+	 {TRANSFER, SERVED, TRANSFERRING, 0}},
+	{"serial_2_31_against_0_is_not_newer",
+	 {SERVED, QUERYING, 0},
+	 EV(ANSWER, .serial = 0x80000000),
+	 {OK | INCOMPARABLE, SERVED, IDLE, 0, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"serial_2_31_plus_1_against_0_is_lower",
+	 {SERVED, QUERYING, 0},
+	 EV(ANSWER, .serial = 0x80000001),
+	 {OK | LOWER, SERVED, IDLE, 0, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"serial_2_32_less_1_against_0_is_lower",
+	 {SERVED, QUERYING, 0},
+	 EV(ANSWER, .serial = 0xFFFFFFFF),
+	 {OK | LOWER, SERVED, IDLE, 0, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"serial_0_against_2_32_less_1_is_newer",
+	 {SERVED, QUERYING, 0xFFFFFFFF},
+	 EV(ANSWER, .serial = 0),
+	 {TRANSFER, SERVED, TRANSFERRING, 0xFFFFFFFF}},
+	{"serial_1_against_2_31_is_not_newer_and_lower",
+	 {SERVED, QUERYING, 0x80000000},
+	 EV(ANSWER, .serial = 1),
+	 {OK | LOWER, SERVED, IDLE, 0x80000000, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"serial_0_against_2_31_is_incomparable",
+	 {SERVED, QUERYING, 0x80000000},
+	 EV(ANSWER, .serial = 0),
+	 {OK | INCOMPARABLE, SERVED, IDLE, 0x80000000, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"serial_2_31_against_1_is_newer",
+	 {SERVED, QUERYING, 1},
+	 EV(ANSWER, .serial = 0x80000000),
+	 {TRANSFER, SERVED, TRANSFERRING, 1}},
+
+	/* transfer */
+	{"a_received_newer_version_is_published",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 6, .timers = timers),
+	 {PUBLISH | OK, SERVED, IDLE, 6, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_received_equal_version_is_discarded_and_counts_as_contact",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 5, .timers = timers),
+	 {DISCARD | OK, SERVED, IDLE, 5, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_received_lower_version_is_discarded",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 4, .timers = timers),
+	 {DISCARD | OK | LOWER, SERVED, IDLE, 5, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"a_received_incomparable_version_is_discarded",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 0x80000005, .timers = timers),
+	 {DISCARD | OK | INCOMPARABLE, SERVED, IDLE, 5, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"a_failed_transfer_changes_nothing_and_retries",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(NOT_RECEIVED),
+	 {FAILED, SERVED, IDLE, 5, 0, RETRY_MS, OLD_EXPIRE}},
+	{"a_failed_transfer_asks_the_next_primary_for_its_serial",
+	 {SERVED, TRANSFERRING, 5, 2},
+	 EV(NOT_RECEIVED),
+	 {QUERY, SERVED, QUERYING, 5, 1, 0, OLD_EXPIRE}},
+	{"an_equal_serial_elsewhere_does_not_excuse_a_failed_transfer",
+	 {SERVED, QUERYING, 5, 2, 1, .newer = true},
+	 EV(ANSWER, .serial = 5),
+	 {FAILED, SERVED, IDLE, 5, 0, RETRY_MS, NEW_EXPIRE}},
+	{"up_to_date_renews_refresh_and_expire",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(UP_TO_DATE),
+	 {OK, SERVED, IDLE, 5, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"soa_timers_that_contradict_each_other_are_told",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 6, .timers = {.refresh = 3600, .retry = 3600, .expire = 86400}),
+	 {PUBLISH | OK | ODD, SERVED, IDLE, 6, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_refresh_longer_than_expire_does_not_take_the_zone_down_by_itself",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 6, .timers = {.refresh = 3600, .retry = 600, .expire = 1000}),
+	 {PUBLISH | OK | ODD, SERVED, IDLE, 6, 0, 500000, NOW + 1000000}},
+	{"timers_of_zero_are_a_second",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 6),
+	 {PUBLISH | OK | ODD, SERVED, IDLE, 6, 0, 500, NOW + 1000}},
+	{"timers_of_2_32_less_1_do_not_overflow",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 6, .timers = {UINT32_MAX, UINT32_MAX, UINT32_MAX}),
+	 {PUBLISH | OK | ODD, SERVED, IDLE, 6, 0, INT64_C(4294967295000) / 2, NOW + INT64_C(4294967295000)}},
+
+	/* expiry */
+	{"a_zone_expires_when_its_time_has_come_and_asks_at_once",
+	 {SERVED, IDLE, 5},
+	 EV_AT(TIMER, OLD_EXPIRE),
+	 {WITHDRAW | QUERY, EXPIRED, QUERYING, 5}},
+	{"a_zone_expires_while_a_query_runs",
+	 {SERVED, QUERYING, 5},
+	 EV_AT(TIMER, OLD_EXPIRE),
+	 {WITHDRAW, EXPIRED, QUERYING, 5}},
+	{"a_zone_expires_while_a_transfer_runs",
+	 {SERVED, TRANSFERRING, 5},
+	 EV_AT(TIMER, OLD_EXPIRE),
+	 {WITHDRAW, EXPIRED, TRANSFERRING, 5}},
+	{"a_zone_does_not_expire_a_millisecond_early",
+	 {SERVED, QUERYING, 5},
+	 EV_AT(TIMER, OLD_EXPIRE - 1),
+	 {0, SERVED, QUERYING, 5}},
+	{"an_expired_zone_comes_back_without_transfer_if_the_serial_is_the_same",
+	 {EXPIRED, QUERYING, 5},
+	 EV(ANSWER, .serial = 5),
+	 {REPUBLISH | OK, SERVED, IDLE, 5, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"an_expired_zone_takes_a_newer_serial",
+	 {EXPIRED, QUERYING, 5},
+	 EV(ANSWER, .serial = 6),
+	 {TRANSFER, EXPIRED, TRANSFERRING, 5}},
+	{"an_expired_zone_takes_a_lower_serial",
+	 {EXPIRED, QUERYING, 5},
+	 EV(ANSWER, .serial = 4),
+	 {TRANSFER, EXPIRED, TRANSFERRING, 5}},
+	{"an_expired_zone_takes_an_incomparable_serial",
+	 {EXPIRED, QUERYING, 5},
+	 EV(ANSWER, .serial = 0x80000005),
+	 {TRANSFER, EXPIRED, TRANSFERRING, 5}},
+	{"an_expired_zone_publishes_a_lower_version",
+	 {EXPIRED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 4, .timers = timers),
+	 {PUBLISH | OK, SERVED, IDLE, 4, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"an_expired_zone_retries_no_later_than_its_back_off",
+	 {EXPIRED, QUERYING, 5},
+	 EV(NO_ANSWER),
+	 {FAILED, EXPIRED, IDLE, 5, 0, 5000}},
+
+	/* NOTIFY */
+	{"a_notify_asks_its_sender_first",
+	 {SERVED, IDLE, 5, 3},
+	 EV(NOTIFY, .primary = 2, .has_serial = true, .serial = 6),
+	 {QUERY, SERVED, QUERYING, 5, 2, 0, OLD_EXPIRE}},
+	{"a_notify_without_serial_asks", {SERVED, IDLE, 5}, EV(NOTIFY), {QUERY, SERVED, QUERYING, 5}},
+	{"a_notify_of_our_serial_asks_nothing",
+	 {SERVED, IDLE, 5},
+	 EV(NOTIFY, .has_serial = true, .serial = 5),
+	 {CURRENT, SERVED, IDLE, 5, 0, -1, OLD_EXPIRE}},
+	{"a_notify_of_a_lower_serial_asks_nothing",
+	 {SERVED, IDLE, 5},
+	 EV(NOTIFY, .has_serial = true, .serial = 4),
+	 {CURRENT, SERVED, IDLE, 5, 0, -1, OLD_EXPIRE}},
+	{"a_notify_of_an_incomparable_serial_asks",
+	 {SERVED, IDLE, 5},
+	 EV(NOTIFY, .has_serial = true, .serial = 0x80000005),
+	 {QUERY, SERVED, QUERYING, 5}},
+	{"a_notify_never_sets_the_serial_to_transfer",
+	 {SERVED, QUERYING, 5},
+	 EV(NOTIFY, .has_serial = true, .serial = 6),
+	 {DEFERRED, SERVED, QUERYING, 5, 0, 0, OLD_EXPIRE}},
+	{"a_notify_during_a_transfer_is_deferred",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(NOTIFY),
+	 {DEFERRED, SERVED, TRANSFERRING, 5, 0, 0, OLD_EXPIRE}},
+	{"a_notify_overtakes_a_query_that_stands_in_the_queue",
+	 {SERVED, QUERYING, 5, 3},
+	 EV(NOTIFY, .primary = 1, .waiting = true),
+	 {QUERY, SERVED, QUERYING, 5, 1, 0, OLD_EXPIRE}},
+	{"a_notify_of_an_old_serial_to_an_expired_zone_asks",
+	 {EXPIRED, IDLE, 5},
+	 EV(NOTIFY, .has_serial = true, .serial = 4),
+	 {QUERY, EXPIRED, QUERYING, 5}},
+	{"a_notify_to_a_zone_without_content_transfers",
+	 {NONE, IDLE, 0, 2},
+	 EV(NOTIFY, .primary = 1),
+	 {TRANSFER, NONE, TRANSFERRING, 0, 1}},
+
+	/* operator */
+	{"refresh_asks_now", {SERVED, IDLE, 5}, EV(REFRESH), {QUERY, SERVED, QUERYING, 5, 0, 0, OLD_EXPIRE}},
+	{"refresh_joins_a_round_that_runs",
+	 {SERVED, QUERYING, 5},
+	 EV(REFRESH),
+	 {0, SERVED, QUERYING, 5, 0, 0, OLD_EXPIRE}},
+	{"refresh_of_a_zone_without_content_transfers",
+	 {NONE, IDLE},
+	 EV(REFRESH),
+	 {TRANSFER, NONE, TRANSFERRING}},
+	{"retransfer_transfers_without_a_query",
+	 {SERVED, IDLE, 5},
+	 EV(RETRANSFER),
+	 {TRANSFER, SERVED, TRANSFERRING, 5, 0, 0, OLD_EXPIRE}},
+	{"retransfer_replaces_a_query_in_the_queue",
+	 {SERVED, QUERYING, 5},
+	 EV(RETRANSFER, .waiting = true),
+	 {TRANSFER, SERVED, TRANSFERRING, 5}},
+	{"a_forced_transfer_publishes_the_same_serial",
+	 {SERVED, TRANSFERRING, 5, .forced = true},
+	 EV(RECEIVED, .serial = 5, .timers = timers),
+	 {PUBLISH | OK, SERVED, IDLE, 5, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_forced_transfer_publishes_a_lower_serial",
+	 {SERVED, TRANSFERRING, 5, .forced = true},
+	 EV(RECEIVED, .serial = 1, .timers = timers),
+	 {PUBLISH | OK, SERVED, IDLE, 1, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_forced_transfer_that_fails_is_tried_at_the_next_primary",
+	 {SERVED, TRANSFERRING, 5, 2, .forced = true},
+	 EV(NOT_RECEIVED),
+	 {TRANSFER, SERVED, TRANSFERRING, 5, 1}},
+
+	/* what does not fit */
+	{"an_answer_nobody_waits_for_changes_nothing",
+	 {SERVED, IDLE, 5},
+	 EV(ANSWER, .serial = 9),
+	 {0, SERVED, IDLE, 5, 0, -1, OLD_EXPIRE}},
+	{"a_failure_nobody_waits_for_changes_nothing",
+	 {SERVED, IDLE, 5},
+	 EV(NO_ANSWER),
+	 {0, SERVED, IDLE, 5, 0, -1, OLD_EXPIRE}},
+	{"a_version_nobody_waits_for_is_discarded",
+	 {SERVED, IDLE, 5},
+	 EV(RECEIVED, .serial = 9, .timers = timers),
+	 {DISCARD, SERVED, IDLE, 5, 0, -1, OLD_EXPIRE}},
+	{"a_failed_transfer_nobody_waits_for_changes_nothing",
+	 {SERVED, QUERYING, 5},
+	 EV(NOT_RECEIVED),
+	 {0, SERVED, QUERYING, 5, 0, 0, OLD_EXPIRE}},
+	{"up_to_date_that_nobody_waits_for_changes_nothing",
+	 {SERVED, QUERYING, 5},
+	 EV(UP_TO_DATE),
+	 {0, SERVED, QUERYING, 5, 0, 0, OLD_EXPIRE}},
+	{"an_early_timer_changes_nothing",
+	 {SERVED, IDLE, 5},
+	 EV_AT(TIMER, NOW - 1),
+	 {0, SERVED, IDLE, 5, 0, -1, OLD_EXPIRE}},
+};
+
+#define GIVEN_CHECK NOW
+
+static void set_up(struct secondary *s, const struct row *r)
+{
+	secondary_init(s, r->given.primaries == 0 ? 1 : r->given.primaries, &no_caps);
+	s->content = (uint8_t)r->given.content;
+	s->activity = (uint8_t)r->given.activity;
+	s->serial = r->given.serial;
+	s->step = r->given.step;
+	s->asked = r->given.step;
+	s->forced = r->given.forced;
+	s->round_equal = r->given.equal;
+	s->round_newer = r->given.newer;
+	s->timers = timers;
+	s->round = 7;
+	s->check_at = r->given.activity == IDLE ? GIVEN_CHECK : NEVER;
+	s->expire_at = r->given.content == NONE ? NEVER : OLD_EXPIRE;
+}
+
+static void check_row(void **state)
+{
+	const struct row *r = *state;
+	struct secondary s;
+	struct secondary_actions a;
+
+	set_up(&s, r);
+	a = secondary_step(&s, &r->event);
+	assert_int_equal(a.what, r->expect.what);
+	assert_int_equal(s.content, r->expect.content);
+	assert_int_equal(s.activity, r->expect.activity);
+	assert_int_equal(s.serial, r->expect.serial);
+	if (a.what & (QUERY | TRANSFER)) {
+		assert_int_equal(a.primary, r->expect.primary);
+		assert_int_equal(s.asked, r->expect.primary);
+	}
+	if (r->expect.check_in > 0)
+		assert_int_equal(s.check_at, r->event.now + r->expect.check_in);
+	else if (r->expect.check_in == 0)
+		assert_int_not_equal(s.activity, IDLE);
+	else
+		assert_int_equal(s.check_at, GIVEN_CHECK);
+	if (r->expect.expire_at != 0)
+		assert_int_equal(s.expire_at, r->expect.expire_at);
+}
+
+/* --- scenarios --- */
+
+static struct secondary_actions step_at(struct secondary *s, int64_t now, struct secondary_event e)
+{
+	e.now = now;
+	return secondary_step(s, &e);
+}
+
+#define STEP(s, at, k, ...) \
+	step_at((s), (at), (struct secondary_event){.kind = SECONDARY_EV_##k, __VA_ARGS__})
+
+static void load(struct secondary *s, uint16_t primaries, uint32_t serial)
+{
+	secondary_init(s, primaries, &no_caps);
+	assert_int_equal(STEP(s, NOW, START).what, TRANSFER);
+	assert_int_equal(STEP(s, NOW, RECEIVED, .serial = serial, .timers = timers).what, PUBLISH | OK);
+}
+
+static void bootstrap_backs_off_by_the_square_up_to_two_hours(void **state)
+{
+	struct secondary s;
+	int64_t now = NOW, delay = 0;
+	int n;
+
+	secondary_init(&s, 1, &no_caps);
+	STEP(&s, now, START);
+	for (n = 1; n <= 60; n++) {
+		assert_int_equal(STEP(&s, now, NOT_RECEIVED).what, FAILED);
+		delay = secondary_timer(&s) - now;
+		assert_int_equal(delay, 5000 * n * n < 7200000 ? 5000 * n * n : 7200000);
+		now = secondary_timer(&s);
+		assert_int_equal(STEP(&s, now, TIMER).what, TRANSFER);
+	}
+	assert_int_equal(delay, 7200000);
+}
+
+static void bootstrap_back_off_is_spread(void **state)
+{
+	struct secondary s;
+
+	secondary_init(&s, 1, &no_caps);
+	STEP(&s, NOW, START);
+	STEP(&s, NOW, NOT_RECEIVED, .random = UINT32_MAX);
+	/* 5 s and nearly 10 s more */
+	assert_in_range(secondary_timer(&s) - NOW, 14900, 15000);
+}
+
+static void notify_and_operator_reset_the_back_off(void **state)
+{
+	struct secondary s;
+	int i;
+
+	secondary_init(&s, 1, &no_caps);
+	STEP(&s, NOW, START);
+	for (i = 0; i < 10; i++) {
+		STEP(&s, NOW, NOT_RECEIVED);
+		STEP(&s, secondary_timer(&s), TIMER);
+	}
+	STEP(&s, NOW, NOT_RECEIVED);
+	assert_int_equal(secondary_timer(&s) - NOW, 5000 * 121);
+	assert_int_equal(STEP(&s, NOW, NOTIFY).what, TRANSFER);
+	STEP(&s, NOW, NOT_RECEIVED);
+	assert_int_equal(secondary_timer(&s) - NOW, 5000);
+	for (i = 0; i < 10; i++) {
+		STEP(&s, secondary_timer(&s), TIMER);
+		STEP(&s, NOW, NOT_RECEIVED);
+	}
+	assert_int_equal(STEP(&s, NOW, REFRESH).what, TRANSFER);
+	STEP(&s, NOW, NOT_RECEIVED);
+	assert_int_equal(secondary_timer(&s) - NOW, 5000);
+}
+
+static void refresh_timer_comes_at_90_to_100_percent(void **state)
+{
+	struct secondary s;
+
+	load(&s, 1, 5);
+	STEP(&s, NOW + REFRESH_MS, TIMER);
+	STEP(&s, NOW, ANSWER, .serial = 5, .random = UINT32_MAX);
+	assert_in_range(secondary_timer(&s) - NOW, REFRESH_MS / 10 * 9, REFRESH_MS / 10 * 9 + 1);
+	STEP(&s, NOW + REFRESH_MS, TIMER);
+	STEP(&s, NOW, ANSWER, .serial = 5, .random = UINT32_MAX / 2);
+	assert_in_range(secondary_timer(&s) - NOW, REFRESH_MS / 100 * 94, REFRESH_MS / 100 * 96);
+}
+
+static void timers_are_held_within_the_configured_bounds(void **state)
+{
+	static const struct secondary_caps caps = {.refresh_min = 100,
+						   .refresh_max = 200,
+						   .retry_min = 10,
+						   .retry_max = 20,
+						   .expire_min = 1000,
+						   .expire_max = 2000};
+	struct secondary s;
+
+	secondary_init(&s, 1, &caps);
+	STEP(&s, NOW, START);
+	STEP(&s, NOW, RECEIVED, .serial = 1, .timers = {3600, 600, 86400});
+	assert_int_equal(s.check_at - NOW, 200000);
+	assert_int_equal(s.expire_at - NOW, 2000000);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, NO_ANSWER);
+	assert_int_equal(s.check_at - NOW, 20000);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, ANSWER, .serial = 2);
+	STEP(&s, NOW, RECEIVED, .serial = 2, .timers = {1, 1, 1});
+	assert_int_equal(s.check_at - NOW, 100000);
+	assert_int_equal(s.expire_at - NOW, 1000000);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, NO_ANSWER);
+	assert_int_equal(s.check_at - NOW, 10000);
+}
+
+static void expire_counts_from_the_last_contact(void **state)
+{
+	struct secondary s;
+	int64_t contact = NOW + 50000;
+
+	load(&s, 1, 5);
+	STEP(&s, contact, REFRESH);
+	STEP(&s, contact, ANSWER, .serial = 5);
+	STEP(&s, contact + 1000, REFRESH);
+	STEP(&s, contact + 7000, NO_ANSWER);
+	assert_int_equal(s.expire_at, contact + EXPIRE_MS);
+	assert_int_equal(STEP(&s, contact + EXPIRE_MS, TIMER).what, WITHDRAW | QUERY);
+}
+
+static void all_primaries_behind_let_the_zone_expire(void **state)
+{
+	struct secondary s;
+	int64_t now = NOW;
+
+	load(&s, 2, 5);
+	while (s.content == SERVED) {
+		now = secondary_timer(&s);
+		STEP(&s, now, TIMER);
+		if (s.content != SERVED)
+			break;
+		STEP(&s, now, ANSWER, .serial = 4);
+		STEP(&s, now, ANSWER, .serial = 3);
+		assert_int_equal(s.activity, IDLE);
+		assert_true(s.primary_behind);
+	}
+	assert_int_equal(now, NOW + EXPIRE_MS);
+}
+
+static void the_timer_is_the_earlier_of_check_and_expire(void **state)
+{
+	struct secondary s;
+
+	load(&s, 1, 5);
+	assert_int_equal(secondary_timer(&s), NOW + REFRESH_MS);
+	STEP(&s, NOW + REFRESH_MS, TIMER);
+	assert_int_equal(secondary_timer(&s), NOW + EXPIRE_MS);
+}
+
+static void a_deferred_notify_is_acted_on_after_the_query(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+
+	load(&s, 3, 5);
+	STEP(&s, NOW, REFRESH);
+	assert_int_equal(STEP(&s, NOW, NOTIFY, .primary = 2).what, DEFERRED);
+	a = STEP(&s, NOW, ANSWER, .serial = 5);
+	assert_int_equal(a.what, OK | QUERY);
+	assert_int_equal(a.primary, 2);
+	assert_int_equal(a.class, SECONDARY_BY_NOTIFY);
+	assert_int_equal(a.ended_round + 1, s.round);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5).what, OK);
+}
+
+static void a_deferred_notify_is_dropped_when_the_transfer_brought_its_serial(void **state)
+{
+	struct secondary s;
+
+	load(&s, 1, 5);
+	STEP(&s, NOW, NOTIFY, .has_serial = true, .serial = 6);
+	STEP(&s, NOW, ANSWER, .serial = 7);
+	assert_int_equal(STEP(&s, NOW, NOTIFY, .has_serial = true, .serial = 7).what, DEFERRED);
+	assert_int_equal(STEP(&s, NOW, RECEIVED, .serial = 7, .timers = timers).what, PUBLISH | OK);
+	assert_int_equal(s.activity, IDLE);
+	assert_false(s.deferred);
+}
+
+static void a_deferred_notify_without_serial_is_never_dropped(void **state)
+{
+	struct secondary s;
+
+	load(&s, 1, 5);
+	STEP(&s, NOW, NOTIFY, .has_serial = true, .serial = 6);
+	STEP(&s, NOW, ANSWER, .serial = 6);
+	STEP(&s, NOW, NOTIFY);
+	STEP(&s, NOW, NOTIFY, .has_serial = true, .serial = 6);
+	assert_int_equal(STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers).what, PUBLISH | OK | QUERY);
+}
+
+static void many_notifies_during_a_transfer_make_one_more_query(void **state)
+{
+	struct secondary s;
+	uint32_t i;
+
+	load(&s, 1, 5);
+	STEP(&s, NOW, NOTIFY, .has_serial = true, .serial = 6);
+	STEP(&s, NOW, ANSWER, .serial = 6);
+	for (i = 7; i < 1007; i++)
+		assert_int_equal(STEP(&s, NOW, NOTIFY, .has_serial = true, .serial = i).what, DEFERRED);
+	assert_int_equal(STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers).what, PUBLISH | OK | QUERY);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 1006).what, TRANSFER);
+	assert_int_equal(STEP(&s, NOW, RECEIVED, .serial = 1006, .timers = timers).what, PUBLISH | OK);
+	assert_int_equal(s.activity, IDLE);
+}
+
+static void a_notified_serial_not_there_is_asked_for_after_1_2_4_8_s_and_forgotten(void **state)
+{
+	static const int64_t delays[] = {1000, 2000, 4000, 8000};
+	struct secondary s;
+	int64_t now = NOW;
+	unsigned i;
+
+	load(&s, 1, 5);
+	STEP(&s, now, NOTIFY, .has_serial = true, .serial = 9);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(STEP(&s, now, ANSWER, .serial = 5).what, OK | AHEAD);
+		assert_int_equal(secondary_timer(&s) - now, delays[i]);
+		now = secondary_timer(&s);
+		assert_int_equal(STEP(&s, now, TIMER).what, QUERY);
+	}
+	assert_int_equal(STEP(&s, now, ANSWER, .serial = 5).what, OK | FORGOTTEN);
+	assert_int_equal(secondary_timer(&s) - now, REFRESH_MS);
+}
+
+static void the_wait_for_a_notified_serial_is_capped_by_retry(void **state)
+{
+	struct secondary s;
+	int64_t now = NOW;
+
+	secondary_init(&s, 1, &no_caps);
+	STEP(&s, NOW, START);
+	STEP(&s, NOW, RECEIVED, .serial = 5, .timers = {.refresh = 3600, .retry = 3, .expire = 86400});
+	STEP(&s, now, NOTIFY, .has_serial = true, .serial = 9);
+	STEP(&s, now, ANSWER, .serial = 5);
+	now = secondary_timer(&s);
+	STEP(&s, now, TIMER);
+	STEP(&s, now, ANSWER, .serial = 5);
+	now = secondary_timer(&s);
+	STEP(&s, now, TIMER);
+	STEP(&s, now, ANSWER, .serial = 5);
+	assert_int_equal(secondary_timer(&s) - now, 3000);
+}
+
+static void a_notified_serial_that_comes_while_waiting_ends_the_wait(void **state)
+{
+	struct secondary s;
+	int64_t now = NOW;
+
+	load(&s, 1, 5);
+	STEP(&s, now, NOTIFY, .has_serial = true, .serial = 6);
+	STEP(&s, now, ANSWER, .serial = 5);
+	now = secondary_timer(&s);
+	STEP(&s, now, TIMER);
+	assert_int_equal(STEP(&s, now, ANSWER, .serial = 6).what, TRANSFER);
+	assert_int_equal(STEP(&s, now, RECEIVED, .serial = 6, .timers = timers).what, PUBLISH | OK);
+	assert_int_equal(secondary_timer(&s) - now, REFRESH_MS);
+}
+
+static void a_notified_serial_is_looked_for_at_the_other_primaries(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+
+	load(&s, 2, 5);
+	a = STEP(&s, NOW, NOTIFY, .primary = 1, .has_serial = true, .serial = 6);
+	assert_int_equal(a.primary, 1);
+	a = STEP(&s, NOW, ANSWER, .serial = 5);
+	assert_int_equal(a.what, QUERY);
+	assert_int_equal(a.primary, 0);
+	a = STEP(&s, NOW, ANSWER, .serial = 6);
+	assert_int_equal(a.what, TRANSFER);
+	assert_int_equal(a.primary, 0);
+}
+
+static void repeated_notifies_do_not_use_up_the_tries(void **state)
+{
+	struct secondary s;
+	int64_t now = NOW;
+	int i;
+
+	load(&s, 1, 5);
+	STEP(&s, now, NOTIFY, .has_serial = true, .serial = 9);
+	for (i = 0; i < 100; i++) {
+		STEP(&s, now, NOTIFY, .has_serial = true, .serial = 9);
+		if (s.activity == QUERYING)
+			assert_int_equal(STEP(&s, now, ANSWER, .serial = 5).what & FORGOTTEN, 0);
+	}
+	assert_true(s.has_wanted);
+	assert_int_equal(s.wanted_tries, 1);
+}
+
+static void a_flood_of_notifies_makes_a_bounded_number_of_queries(void **state)
+{
+	struct secondary s;
+	int64_t now;
+	uint32_t serial = 6;
+	unsigned queries = 0;
+
+	load(&s, 1, 5);
+	/* 100 a millisecond for a minute, each further ahead than the last. */
+	for (now = NOW; now < NOW + 60000; now++) {
+		int i;
+
+		if (now >= secondary_timer(&s))
+			queries += (STEP(&s, now, TIMER).what & QUERY) != 0;
+		for (i = 0; i < 100; i++)
+			queries += (STEP(&s, now, NOTIFY, .has_serial = true, .serial = serial++).what &
+				    QUERY) != 0;
+		if (s.activity == QUERYING)
+			queries += (STEP(&s, now, ANSWER, .serial = 5).what & QUERY) != 0;
+	}
+	assert_in_range(queries, 50, 70);
+}
+
+static void a_primary_that_keeps_its_promises_is_never_held_back(void **state)
+{
+	struct secondary s;
+	int64_t now = NOW;
+	uint32_t serial;
+
+	load(&s, 1, 5);
+	for (serial = 6; serial < 1000; serial++, now += 10) {
+		assert_int_equal(STEP(&s, now, NOTIFY, .has_serial = true, .serial = serial).what, QUERY);
+		assert_int_equal(STEP(&s, now, ANSWER, .serial = serial).what, TRANSFER);
+		assert_int_equal(STEP(&s, now, RECEIVED, .serial = serial, .timers = timers).what,
+				 PUBLISH | OK);
+	}
+}
+
+static void the_round_asks_the_notifier_then_all_others_in_order(void **state)
+{
+	static const uint16_t order[] = {2, 0, 1, 3};
+	struct secondary s;
+	struct secondary_actions a;
+	unsigned i;
+
+	load(&s, 4, 5);
+	a = STEP(&s, NOW, NOTIFY, .primary = 2);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(a.what, QUERY);
+		assert_int_equal(a.primary, order[i]);
+		a = STEP(&s, NOW, NO_ANSWER);
+	}
+	assert_int_equal(a.what, FAILED);
+}
+
+static void a_command_during_a_round_waits_for_the_right_one(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+	uint32_t refresh, retransfer;
+
+	load(&s, 1, 5);
+	refresh = STEP(&s, NOW, REFRESH).wait_round;
+	assert_int_equal(STEP(&s, NOW, REFRESH).wait_round, refresh);
+	retransfer = STEP(&s, NOW, RETRANSFER).wait_round;
+	a = STEP(&s, NOW, ANSWER, .serial = 5);
+	assert_int_equal(a.what, OK | TRANSFER);
+	assert_int_equal(a.ended_round, refresh);
+	a = STEP(&s, NOW, RECEIVED, .serial = 5, .timers = timers);
+	assert_int_equal(a.what, PUBLISH | OK);
+	assert_int_equal(a.ended_round, retransfer);
+}
+
+static void an_expired_zone_recovers_through_a_failed_attempt(void **state)
+{
+	struct secondary s;
+	int64_t now = NOW + EXPIRE_MS;
+	struct secondary_actions a;
+
+	load(&s, 1, 5);
+	STEP(&s, now, TIMER);
+	assert_int_equal(STEP(&s, now, NO_ANSWER).what, FAILED);
+	now = secondary_timer(&s);
+	assert_int_equal(STEP(&s, now, TIMER).what, QUERY);
+	STEP(&s, now, ANSWER, .serial = 3);
+	assert_int_equal(STEP(&s, now, NOT_RECEIVED).what, FAILED);
+	assert_int_equal(s.content, EXPIRED);
+	now = secondary_timer(&s);
+	STEP(&s, now, TIMER);
+	a = STEP(&s, now, ANSWER, .serial = 5);
+	assert_int_equal(a.what, REPUBLISH | OK);
+	assert_int_equal(s.expire_at, now + EXPIRE_MS);
+}
+
+/* Whatever happens in whatever order, the invariants of the header hold. */
+static void invariants_hold_for_random_events(void **state)
+{
+	unsigned seed = 1, i, round;
+
+	for (round = 0; round < 200; round++) {
+		struct secondary s;
+		int64_t now = NOW;
+		uint16_t cnt = (uint16_t)(1 + rand_r(&seed) % 4);
+		bool started = false;
+
+		secondary_init(&s, cnt, &no_caps);
+		for (i = 0; i < 2000; i++) {
+			struct secondary_event e = {
+				.kind = started ? (enum secondary_event_kind)(rand_r(&seed) % 10)
+						: SECONDARY_EV_START,
+				.primary = (uint16_t)(rand_r(&seed) % cnt),
+				.has_serial = rand_r(&seed) % 2,
+				.waiting = rand_r(&seed) % 4 == 0,
+				.serial = s.serial + (uint32_t)(rand_r(&seed) % 5) - 2,
+				.random = (uint32_t)rand_r(&seed) * 2,
+				.now = now,
+				.timers = timers,
+			};
+			int content = s.content, activity = s.activity;
+			struct secondary_actions a;
+
+			if (started && e.kind == SECONDARY_EV_START)
+				e.kind = SECONDARY_EV_TIMER;
+			started = true;
+			a = secondary_step(&s, &e);
+			if (s.content != content)
+				assert_int_not_equal(a.what & (PUBLISH | WITHDRAW | REPUBLISH), 0);
+			if (a.what & PUBLISH)
+				assert_true(e.kind == SECONDARY_EV_RECEIVED && activity == TRANSFERRING);
+			if (a.what & REPUBLISH)
+				assert_int_equal(content, EXPIRED);
+			/* Idle means that there is a time at which it goes on. */
+			if (s.activity == IDLE)
+				assert_true(secondary_timer(&s) < NEVER);
+			assert_true(s.asked < cnt);
+			assert_int_not_equal(a.what & (QUERY | TRANSFER), QUERY | TRANSFER);
+			now += rand_r(&seed) % 3 == 0 ? rand_r(&seed) % 100000000 : rand_r(&seed) % 2000;
+		}
+	}
+}
+
+int main(void)
+{
+	static struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + 64];
+	size_t cnt = 0;
+	const struct CMUnitTest scenarios[] = {
+		cmocka_unit_test(bootstrap_backs_off_by_the_square_up_to_two_hours),
+		cmocka_unit_test(bootstrap_back_off_is_spread),
+		cmocka_unit_test(notify_and_operator_reset_the_back_off),
+		cmocka_unit_test(refresh_timer_comes_at_90_to_100_percent),
+		cmocka_unit_test(timers_are_held_within_the_configured_bounds),
+		cmocka_unit_test(expire_counts_from_the_last_contact),
+		cmocka_unit_test(all_primaries_behind_let_the_zone_expire),
+		cmocka_unit_test(the_timer_is_the_earlier_of_check_and_expire),
+		cmocka_unit_test(a_deferred_notify_is_acted_on_after_the_query),
+		cmocka_unit_test(a_deferred_notify_is_dropped_when_the_transfer_brought_its_serial),
+		cmocka_unit_test(a_deferred_notify_without_serial_is_never_dropped),
+		cmocka_unit_test(many_notifies_during_a_transfer_make_one_more_query),
+		cmocka_unit_test(a_notified_serial_not_there_is_asked_for_after_1_2_4_8_s_and_forgotten),
+		cmocka_unit_test(the_wait_for_a_notified_serial_is_capped_by_retry),
+		cmocka_unit_test(a_notified_serial_that_comes_while_waiting_ends_the_wait),
+		cmocka_unit_test(a_notified_serial_is_looked_for_at_the_other_primaries),
+		cmocka_unit_test(repeated_notifies_do_not_use_up_the_tries),
+		cmocka_unit_test(a_flood_of_notifies_makes_a_bounded_number_of_queries),
+		cmocka_unit_test(a_primary_that_keeps_its_promises_is_never_held_back),
+		cmocka_unit_test(the_round_asks_the_notifier_then_all_others_in_order),
+		cmocka_unit_test(a_command_during_a_round_waits_for_the_right_one),
+		cmocka_unit_test(an_expired_zone_recovers_through_a_failed_attempt),
+		cmocka_unit_test(invariants_hold_for_random_events),
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		tests[cnt++] = (struct CMUnitTest){
+			.name = rows[i].claim, .test_func = check_row, .initial_state = (void *)&rows[i]};
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
+		tests[cnt++] = scenarios[i];
+	return _cmocka_run_group_tests("secondary", tests, cnt, NULL, NULL);
+}

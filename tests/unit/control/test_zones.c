@@ -1,0 +1,808 @@
+/*
+ * The zones with their real parts (loop, sockets, builder threads, zone table) against a primary that runs in the
+ * same loop on 127.0.0.1 and does what the test wants.
+ */
+#include "control/zones.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <urcu-qsbr.h>
+
+#include "tests/unit/control/message.h"
+
+#define KEY	    UINT64_C(0x5EED)
+#define PATIENCE_MS 20000
+
+/* --- the primary --- */
+
+struct primary {
+	uv_loop_t *loop;
+	uv_tcp_t listener;
+	uv_udp_t udp;
+	uint16_t port;
+	uint32_t serial;     /* of transfers */
+	uint32_t soa_serial; /* of SOA answers; follows serial unless set apart */
+	bool soa_apart;
+	uint32_t expire;
+	unsigned hosts;
+	size_t cut;	   /* octets of a transfer that are sent; SIZE_MAX: all */
+	size_t segment;	   /* octets per write; 0: one write */
+	bool deaf;	   /* to SOA queries */
+	bool silent;	   /* accepts transfers and says nothing */
+	bool truncate;	   /* SOA answers over UDP have TC */
+	bool no_edns;	   /* FORMERR to a query with OPT */
+	bool forged_first; /* a wrong id before the right answer */
+	unsigned udp_queries, tcp_queries, transfers;
+	size_t stream_len; /* of the last transfer, before the cut */
+};
+
+struct connection {
+	uv_tcp_t tcp;
+	struct primary *p;
+	uv_write_t write;
+	size_t fill;
+	uint8_t in[2048];
+	uint8_t *out;
+	size_t out_len, out_at;
+};
+
+static void put_zone_soa(struct message *m, uint32_t serial, uint32_t expire)
+{
+	message_soa(m, "example.", serial);
+	/* message_soa writes 1 day; MINIMUM follows. */
+	wire_store32(m->w.cur - 8, expire);
+}
+
+static size_t answer_soa(struct primary *p, const uint8_t *query, size_t len, bool tcp, struct message *m)
+{
+	uint16_t flags = DNS_FLAG_QR | DNS_FLAG_AA;
+
+	assert_true(len >= DNS_HEADER_LEN);
+	if (p->no_edns && query[11] != 0) {
+		message_begin(m, wire_load16(query), DNS_FLAG_QR | DNS_RCODE_FORMERR, NULL, 0, 0);
+		return message_len(m);
+	}
+	if (p->truncate && !tcp)
+		flags |= DNS_FLAG_TC;
+	message_begin(m, wire_load16(query), flags, "example.", DNS_TYPE_SOA, DNS_CLASS_IN);
+	if ((flags & DNS_FLAG_TC) == 0)
+		put_zone_soa(m, p->soa_apart ? p->soa_serial : p->serial, p->expire);
+	return message_len(m);
+}
+
+static void on_udp_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	*buf = uv_buf_init(malloc(2048), 2048);
+}
+
+static void on_udp(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf, const struct sockaddr *from,
+		   unsigned flags)
+{
+	struct primary *p = udp->data;
+	struct message *m = malloc(sizeof(*m));
+	uv_buf_t out;
+
+	if (len > 0 && from != NULL) {
+		p->udp_queries++;
+		if (!p->deaf) {
+			out = uv_buf_init((char *)m->octets, (unsigned)answer_soa(p, (uint8_t *)buf->base,
+										  (size_t)len, false, m));
+			if (p->forged_first) {
+				m->octets[0] ^= 1;
+				uv_udp_try_send(udp, &out, 1, from);
+				m->octets[0] ^= 1;
+			}
+			uv_udp_try_send(udp, &out, 1, from);
+		}
+	}
+	free(m);
+	free(buf->base);
+}
+
+static void on_connection_closed(uv_handle_t *handle)
+{
+	struct connection *c = handle->data;
+
+	free(c->out);
+	free(c);
+}
+
+static void close_connection(struct connection *c)
+{
+	if (!uv_is_closing((uv_handle_t *)&c->tcp))
+		uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
+}
+
+static void write_on(struct connection *c);
+
+static void on_sent(uv_write_t *write, int status)
+{
+	struct connection *c = write->handle->data;
+
+	if (status < 0)
+		close_connection(c);
+	else
+		write_on(c);
+}
+
+/* Everything up to the cut, then FIN. */
+static void write_on(struct connection *c)
+{
+	size_t left = c->out_len - c->out_at;
+	uv_buf_t buf;
+
+	if (left == 0) {
+		close_connection(c);
+		return;
+	}
+	if (c->p->segment != 0 && left > c->p->segment)
+		left = c->p->segment;
+	buf = uv_buf_init((char *)c->out + c->out_at, (unsigned)left);
+	c->out_at += left;
+	if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_sent) < 0)
+		close_connection(c);
+}
+
+static void append_message(struct connection *c, const struct message *m)
+{
+	size_t len = message_len(m);
+
+	c->out = realloc(c->out, c->out_len + 2 + len);
+	assert_non_null(c->out);
+	wire_store16(c->out + c->out_len, (uint16_t)len);
+	memcpy(c->out + c->out_len + 2, m->octets, len);
+	c->out_len += 2 + len;
+}
+
+/* One message per record. */
+static void make_transfer(struct connection *c, uint16_t id)
+{
+	struct primary *p = c->p;
+	struct message *m = malloc(sizeof(*m));
+	unsigned i;
+
+	for (i = 0; i < p->hosts + 3; i++) {
+		char host[32];
+
+		message_begin(m, id, DNS_FLAG_QR | DNS_FLAG_AA, "example.", DNS_TYPE_AXFR, DNS_CLASS_IN);
+		snprintf(host, sizeof(host), "h%u.example.", i);
+		if (i == 0 || i == p->hosts + 2)
+			put_zone_soa(m, p->serial, p->expire);
+		else if (i == 1)
+			message_ns(m, "example.", "ns.elsewhere.");
+		else
+			message_a(m, host, i);
+		append_message(c, m);
+	}
+	free(m);
+	p->stream_len = c->out_len;
+	if (c->out_len > p->cut)
+		c->out_len = p->cut;
+}
+
+static void answer_request(struct connection *c)
+{
+	struct primary *p = c->p;
+	const uint8_t *query = c->in + 2;
+	/* "example." is nine octets; the type stands behind it. */
+	uint16_t type = wire_load16(query + DNS_HEADER_LEN + 9);
+
+	if (type == DNS_TYPE_SOA) {
+		struct message *m = malloc(sizeof(*m));
+
+		p->tcp_queries++;
+		answer_soa(p, query, c->fill - 2, true, m);
+		append_message(c, m);
+		free(m);
+		write_on(c);
+		return;
+	}
+	p->transfers++;
+	if (p->silent)
+		return;
+	make_transfer(c, wire_load16(query));
+	write_on(c);
+}
+
+static void on_request_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct connection *c = handle->data;
+
+	*buf = uv_buf_init((char *)c->in + c->fill, (unsigned)(sizeof(c->in) - c->fill));
+}
+
+static void on_request(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
+{
+	struct connection *c = stream->data;
+
+	if (len < 0) {
+		close_connection(c);
+		return;
+	}
+	c->fill += (size_t)len;
+	if (c->fill >= 2 && c->fill >= 2u + wire_load16(c->in) && c->out == NULL)
+		answer_request(c);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+
+	assert_int_equal(status, 0);
+	c->p = listener->data;
+	uv_tcp_init(c->p->loop, &c->tcp);
+	c->tcp.data = c;
+	assert_int_equal(uv_accept(listener, (uv_stream_t *)&c->tcp), 0);
+	uv_read_start((uv_stream_t *)&c->tcp, on_request_alloc, on_request);
+}
+
+static void primary_open(struct primary *p, uv_loop_t *loop)
+{
+	struct sockaddr_in a;
+	int len = sizeof(a);
+
+	*p = (struct primary){.loop = loop, .serial = 1, .expire = 86400, .hosts = 5, .cut = SIZE_MAX};
+	uv_ip4_addr("127.0.0.1", 0, &a);
+	uv_tcp_init(loop, &p->listener);
+	assert_int_equal(uv_tcp_bind(&p->listener, (struct sockaddr *)&a, 0), 0);
+	assert_int_equal(uv_listen((uv_stream_t *)&p->listener, 64, on_connection), 0);
+	uv_tcp_getsockname(&p->listener, (struct sockaddr *)&a, &len);
+	p->port = ntohs(a.sin_port);
+	uv_udp_init(loop, &p->udp);
+	assert_int_equal(uv_udp_bind(&p->udp, (struct sockaddr *)&a, 0), 0);
+	uv_udp_recv_start(&p->udp, on_udp_alloc, on_udp);
+	p->listener.data = p;
+	p->udp.data = p;
+}
+
+static void primary_close(struct primary *p)
+{
+	uv_close((uv_handle_t *)&p->listener, NULL);
+	uv_close((uv_handle_t *)&p->udp, NULL);
+}
+
+/* --- the bench --- */
+
+#define ZONE_CNT 1
+
+struct bench {
+	uv_loop_t loop;
+	struct primary primary;
+	struct config config;
+	struct config_primary config_primary;
+	const struct config_primary *zone_primaries[1];
+	struct config_zone zone;
+	struct arena *arena;
+	struct zonetab *table;
+	struct log *log;
+	struct zones *zones;
+	bool stopped;
+	bool done;
+	char error[1024];
+};
+
+static void on_tick(uv_timer_t *timer)
+{
+}
+
+/* Turns the loop until the condition holds. */
+#define UNTIL(b, condition)                                                                \
+	do {                                                                               \
+		uint64_t end_ = uv_hrtime() / 1000000 + PATIENCE_MS;                       \
+		uv_timer_t tick_;                                                          \
+		uv_timer_init(&(b)->loop, &tick_);                                         \
+		uv_timer_start(&tick_, on_tick, 10, 10);                                   \
+		while (!(condition)) {                                                     \
+			if (uv_hrtime() / 1000000 > end_)                                  \
+				fail_msg("not within %d ms: %s", PATIENCE_MS, #condition); \
+			uv_run(&(b)->loop, UV_RUN_ONCE);                                   \
+			rcu_quiescent_state();                                             \
+		}                                                                          \
+		uv_close((uv_handle_t *)&tick_, NULL);                                     \
+		uv_run(&(b)->loop, UV_RUN_NOWAIT);                                         \
+	} while (0)
+
+static void on_done(void *arg, const char *error)
+{
+	struct bench *b = arg;
+
+	assert_false(b->done);
+	b->done = true;
+	snprintf(b->error, sizeof(b->error), "%s", error);
+}
+
+static void on_stopped(void *arg)
+{
+	((struct bench *)arg)->stopped = true;
+}
+
+static struct zones_info info(struct bench *b)
+{
+	struct zones_info i;
+
+	zones_info(b->zones, 0, &i);
+	return i;
+}
+
+static uint64_t counter(struct bench *b, enum zones_counter c)
+{
+	uint64_t all[ZONES_COUNTER_CNT];
+
+	zones_counters(b->zones, all);
+	return all[c];
+}
+
+/* What is served, from the zone table; -1 for a marker. */
+static int64_t served(struct bench *b, enum zone_marker *marker)
+{
+	const struct snapshot *s = zonetab_snapshot(b->table, info(b).slot, marker);
+
+	return s == NULL ? -1 : (int64_t)snapshot_serial(s);
+}
+
+static void refresh(struct bench *b)
+{
+	b->done = false;
+	zones_refresh(b->zones, 0, on_done, b);
+	UNTIL(b, b->done);
+}
+
+static void retransfer(struct bench *b)
+{
+	b->done = false;
+	zones_retransfer(b->zones, 0, on_done, b);
+	UNTIL(b, b->done);
+}
+
+static void configure(struct bench *b)
+{
+	struct config_zone *z = &b->zone;
+
+	b->config_primary = (struct config_primary){.name = (char *)"first"};
+	uv_ip4_addr("127.0.0.1", b->primary.port, &b->config_primary.address.in4);
+	b->zone_primaries[0] = &b->config_primary;
+	*z = (struct config_zone){.name_text = (char *)"example.",
+				  .primaries = b->zone_primaries,
+				  .primary_cnt = 1,
+				  .transfer_time_max = 60,
+				  .transfer_idle_max = 30};
+	name_from_text("example.", z->name);
+	b->config = (struct config){.builder_threads = 2,
+				    .primaries = &b->config_primary,
+				    .primary_cnt = 1,
+				    .zones = z,
+				    .zone_cnt = ZONE_CNT};
+}
+
+static void start(struct bench *b)
+{
+	const struct zones_env env = {
+		.loop = &b->loop, .config = &b->config, .table = b->table, .arena = b->arena, .log = b->log};
+
+	assert_int_equal(zones_start(&env, &b->zones), 0);
+}
+
+static int setup(void **state)
+{
+	const struct arena_config arena = {.bytes_max = 64 << 20, .protect = true};
+	struct bench *b = calloc(1, sizeof(*b));
+
+	rcu_register_thread();
+	assert_int_equal(uv_loop_init(&b->loop), 0);
+	primary_open(&b->primary, &b->loop);
+	configure(b);
+	b->log = log_new(LOG_ERROR, LOG_TO_STDERR);
+	b->table = zonetab_new(KEY);
+	assert_int_equal(arena_new(&arena, &b->arena), 0);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+	struct arena_info left;
+
+	zones_stop(b->zones, on_stopped, b);
+	UNTIL(b, b->stopped);
+	zones_free(b->zones);
+	primary_close(&b->primary);
+	uv_run(&b->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&b->loop), 0);
+	zonetab_free(b->table);
+	rcu_quiescent_state();
+	rcu_barrier();
+	arena_info(b->arena, &left);
+	assert_int_equal(left.bytes_used, 0);
+	arena_free(b->arena);
+	log_free(b->log);
+	rcu_unregister_thread();
+	free(b);
+	return 0;
+}
+
+static int setup_loaded(void **state)
+{
+	struct bench *b;
+
+	setup(state);
+	b = *state;
+	start(b);
+	UNTIL(b, info(b).state == ZONES_CURRENT);
+	return 0;
+}
+
+static uint16_t notify(struct bench *b, const char *zone, const char *client, bool hint, uint32_t serial)
+{
+	struct message *m = malloc(sizeof(*m));
+	union config_sockaddr from;
+	uint16_t rcode;
+	size_t len;
+
+	uv_ip4_addr(client, 4711, &from.in4);
+	message_begin(m, 99, DNS_OPCODE_NOTIFY << DNS_OPCODE_SHIFT, zone, DNS_TYPE_SOA, DNS_CLASS_IN);
+	if (hint)
+		message_soa(m, zone, serial);
+	len = message_len(m);
+	len = zones_notify(b->zones, m->octets, len, len, &from, uv_hrtime());
+	assert_true(len >= DNS_HEADER_LEN);
+	assert_int_equal(wire_load16(m->octets), 99);
+	assert_int_not_equal(m->octets[2] & 0x80, 0);
+	rcode = m->octets[3] & DNS_RCODE_MASK;
+	free(m);
+	return rcode;
+}
+
+/* --- tests --- */
+
+static void a_zone_is_not_loaded_before_its_first_transfer(void **state)
+{
+	struct bench *b = *state;
+	enum zone_marker marker = ZONE_EXPIRED;
+
+	b->primary.silent = true;
+	start(b);
+	UNTIL(b, b->primary.transfers == 1);
+	assert_int_equal(served(b, &marker), -1);
+	assert_int_equal(marker, ZONE_NOT_LOADED);
+	assert_int_equal(info(b).state, ZONES_TRANSFERRING);
+	assert_false(info(b).loaded);
+}
+
+static void bootstrap_transfers_and_publishes(void **state)
+{
+	struct bench *b = *state;
+	struct zones_info i = info(b);
+
+	assert_int_equal(served(b, NULL), 1);
+	assert_true(i.loaded);
+	assert_int_equal(i.serial, 1);
+	assert_int_equal(i.records, 7);
+	assert_int_equal(i.transfers_ok, 1);
+	assert_int_equal(i.last_transfer_messages, 8);
+	assert_int_equal(i.last_transfer_octets, b->primary.stream_len - 2 * 8);
+	assert_true(i.last_transfer_us > 0);
+	assert_true(i.last_change > 0);
+	assert_true(i.expires_in > 86390 && i.expires_in <= 86400);
+	assert_true(i.refresh_in >= 3240 && i.refresh_in <= 3600);
+	assert_string_equal(i.primary, "first");
+	assert_string_equal(i.last_error, "");
+	assert_int_equal(b->primary.udp_queries, 0);
+}
+
+static void a_notify_brings_the_new_version_and_is_timed(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.serial = 2;
+	assert_int_equal(notify(b, "eXample.", "127.0.0.1", true, 2), DNS_RCODE_NOERROR);
+	UNTIL(b, served(b, NULL) == 2);
+	assert_true(info(b).last_notify_to_served_us > 0);
+	assert_int_equal(info(b).notifies, 1);
+	assert_int_equal(b->primary.udp_queries, 1);
+	/* What comes by the operator has no such time. */
+	b->primary.serial = 3;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 3);
+	assert_int_equal(info(b).last_notify_to_served_us, 0);
+}
+
+static void a_notify_of_a_serial_we_have_asks_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(notify(b, "example.", "127.0.0.1", true, 1), DNS_RCODE_NOERROR);
+	assert_int_equal(counter(b, ZONES_CNT_notify_current), 1);
+	assert_int_equal(counter(b, ZONES_CNT_soa_queries), 0);
+}
+
+static void a_strangers_notify_is_refused_and_changes_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.serial = 2;
+	assert_int_equal(notify(b, "example.", "127.0.0.2", true, 2), DNS_RCODE_REFUSED);
+	assert_int_equal(info(b).notifies_refused, 1);
+	assert_int_equal(notify(b, "other.", "127.0.0.1", true, 2), DNS_RCODE_REFUSED);
+	assert_int_equal(notify(b, "www.example.", "127.0.0.1", true, 2), DNS_RCODE_REFUSED);
+	assert_int_equal(counter(b, ZONES_CNT_notify_refused), 3);
+	assert_int_equal(counter(b, ZONES_CNT_notify_received), 3);
+	assert_int_equal(counter(b, ZONES_CNT_soa_queries), 0);
+	assert_int_equal(served(b, NULL), 1);
+}
+
+static void a_transfer_cut_after_any_octet_changes_nothing(void **state)
+{
+	struct bench *b = *state;
+	size_t full = b->primary.stream_len, cut;
+
+	b->primary.serial = 2;
+	for (cut = 0; cut < full; cut++) {
+		b->primary.cut = cut;
+		retransfer(b);
+		assert_string_not_equal(b->error, "");
+		assert_int_equal(served(b, NULL), 1);
+	}
+	assert_int_equal(info(b).transfers_failed, full);
+	assert_non_null(strstr(info(b).last_error, "the stream ended inside message 8"));
+	b->primary.cut = SIZE_MAX;
+	retransfer(b);
+	assert_string_equal(b->error, "");
+	assert_int_equal(served(b, NULL), 2);
+	assert_string_equal(info(b).last_error, "");
+}
+
+static void any_segmentation_gives_the_same_zone(void **state)
+{
+	struct bench *b = *state;
+	size_t segment;
+
+	for (segment = 1; segment < 40; segment++) {
+		b->primary.segment = segment;
+		b->primary.serial++;
+		refresh(b);
+		assert_string_equal(b->error, "");
+		assert_int_equal(served(b, NULL), b->primary.serial);
+		assert_int_equal(info(b).records, 7);
+	}
+}
+
+static void a_large_zone_passes_the_bounded_queue(void **state)
+{
+	struct bench *b = *state;
+
+	/* About 3 MiB, several times the queue. */
+	b->primary.hosts = 60000;
+	b->primary.serial = 2;
+	refresh(b);
+	assert_string_equal(b->error, "");
+	assert_int_equal(info(b).records, 60002);
+}
+
+static void a_lower_serial_is_kept_and_shown(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.serial = 0;
+	refresh(b);
+	assert_string_equal(b->error, "");
+	assert_int_equal(served(b, NULL), 1);
+	assert_true(info(b).primary_behind);
+	assert_int_equal(info(b).primary_serial, 0);
+	assert_int_equal(counter(b, ZONES_CNT_serial_lower), 1);
+	assert_int_equal(b->primary.transfers, 1);
+}
+
+static void an_operator_can_take_a_lower_serial(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.serial = 0;
+	retransfer(b);
+	assert_string_equal(b->error, "");
+	assert_int_equal(served(b, NULL), 0);
+}
+
+static void serials_wrap(void **state)
+{
+	static const uint32_t serials[] = {0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF, 0, 1};
+	struct bench *b = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(serials) / sizeof(serials[0]); i++) {
+		b->primary.serial = serials[i];
+		refresh(b);
+		assert_int_equal(served(b, NULL), serials[i]);
+	}
+}
+
+static void a_transfer_older_than_the_soa_answer_is_discarded(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.soa_apart = true;
+	b->primary.soa_serial = 2;
+	refresh(b);
+	assert_int_equal(b->primary.transfers, 2);
+	assert_int_equal(served(b, NULL), 1);
+	assert_int_equal(info(b).transfers_ok, 1);
+}
+
+static void a_zone_expires_and_comes_back_without_transfer(void **state)
+{
+	struct bench *b = *state;
+	enum zone_marker marker = ZONE_NOT_LOADED;
+
+	b->primary.expire = 1;
+	b->primary.serial = 2;
+	refresh(b);
+	b->primary.deaf = true;
+	UNTIL(b, info(b).state == ZONES_EXPIRED);
+	assert_int_equal(served(b, &marker), -1);
+	assert_int_equal(marker, ZONE_EXPIRED);
+	assert_int_equal(counter(b, ZONES_CNT_zones_expired), 1);
+	assert_true(info(b).loaded);
+	b->primary.deaf = false;
+	b->primary.expire = 86400;
+	UNTIL(b, served(b, NULL) == 2);
+	assert_int_equal(b->primary.transfers, 2);
+	assert_string_equal(info(b).last_error, "");
+}
+
+static void an_expired_zone_takes_any_serial(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.expire = 1;
+	b->primary.serial = 20;
+	refresh(b);
+	b->primary.deaf = true;
+	UNTIL(b, info(b).state == ZONES_EXPIRED);
+	b->primary.deaf = false;
+	b->primary.expire = 86400;
+	b->primary.serial = 3;
+	refresh(b);
+	UNTIL(b, served(b, NULL) == 3);
+}
+
+static void a_truncated_soa_answer_is_asked_for_over_tcp(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.truncate = true;
+	b->primary.serial = 2;
+	refresh(b);
+	assert_string_equal(b->error, "");
+	assert_int_equal(served(b, NULL), 2);
+	assert_int_equal(b->primary.tcp_queries, 1);
+}
+
+static void a_primary_without_edns_is_asked_again_without(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.no_edns = true;
+	b->primary.serial = 2;
+	refresh(b);
+	assert_string_equal(b->error, "");
+	assert_int_equal(served(b, NULL), 2);
+	assert_int_equal(b->primary.udp_queries, 2);
+}
+
+static void a_forged_answer_is_ignored_and_counted(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.forged_first = true;
+	b->primary.serial = 2;
+	refresh(b);
+	assert_string_equal(b->error, "");
+	assert_int_equal(served(b, NULL), 2);
+	assert_int_equal(counter(b, ZONES_CNT_soa_rejected), 1);
+}
+
+static void a_primary_that_is_gone_is_told(void **state)
+{
+	struct bench *b = *state;
+
+	uv_udp_recv_stop(&b->primary.udp);
+	b->primary.deaf = true;
+	refresh(b);
+	assert_non_null(strstr(b->error, "SOA query from first (127.0.0.1@"));
+	assert_non_null(strstr(b->error, "no answer over UDP within 2 s (tries: 3)"));
+	assert_int_equal(counter(b, ZONES_CNT_soa_failures), 1);
+	assert_int_equal(served(b, NULL), 1);
+}
+
+static void a_silent_transfer_ends_by_the_idle_limit(void **state)
+{
+	struct bench *b = *state;
+
+	b->zone.transfer_idle_max = 1;
+	b->primary.silent = true;
+	retransfer(b);
+	assert_non_null(strstr(b->error, "no octet for 1 s (transfer-idle)"));
+	assert_int_equal(served(b, NULL), 1);
+}
+
+static void a_limit_is_named(void **state)
+{
+	struct bench *b = *state;
+
+	b->zone.limits.records = 4;
+	retransfer(b);
+	assert_non_null(strstr(b->error, "(transfer-records: 4)"));
+	assert_int_equal(served(b, NULL), 1);
+}
+
+static void a_command_is_answered_when_the_zones_stop(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.silent = true;
+	b->done = false;
+	zones_retransfer(b->zones, 0, on_done, b);
+	UNTIL(b, b->primary.transfers == 2);
+	/* The teardown stops and checks that nothing is left. */
+}
+
+static void stopping_while_a_query_runs_leaves_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.deaf = true;
+	zones_refresh(b->zones, 0, NULL, NULL);
+	UNTIL(b, b->primary.udp_queries == 1);
+}
+
+static void a_thousand_notifies_while_transfers_run_end_at_the_last_serial(void **state)
+{
+	struct bench *b = *state;
+	unsigned i;
+
+	for (i = 0; i < 1000; i++) {
+		b->primary.serial++;
+		notify(b, "example.", "127.0.0.1", i % 3 != 0, b->primary.serial);
+		uv_run(&b->loop, UV_RUN_NOWAIT);
+		rcu_quiescent_state();
+	}
+	UNTIL(b, served(b, NULL) == b->primary.serial);
+	assert_int_equal(info(b).transfers_failed, 0);
+}
+
+#define LOADED(f) cmocka_unit_test_setup_teardown(f, setup_loaded, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_zone_is_not_loaded_before_its_first_transfer, setup,
+						teardown),
+		LOADED(bootstrap_transfers_and_publishes),
+		LOADED(a_notify_brings_the_new_version_and_is_timed),
+		LOADED(a_notify_of_a_serial_we_have_asks_nothing),
+		LOADED(a_strangers_notify_is_refused_and_changes_nothing),
+		LOADED(a_transfer_cut_after_any_octet_changes_nothing),
+		LOADED(any_segmentation_gives_the_same_zone),
+		LOADED(a_large_zone_passes_the_bounded_queue),
+		LOADED(a_lower_serial_is_kept_and_shown),
+		LOADED(an_operator_can_take_a_lower_serial),
+		LOADED(serials_wrap),
+		LOADED(a_transfer_older_than_the_soa_answer_is_discarded),
+		LOADED(a_zone_expires_and_comes_back_without_transfer),
+		LOADED(an_expired_zone_takes_any_serial),
+		LOADED(a_truncated_soa_answer_is_asked_for_over_tcp),
+		LOADED(a_primary_without_edns_is_asked_again_without),
+		LOADED(a_forged_answer_is_ignored_and_counted),
+		LOADED(a_primary_that_is_gone_is_told),
+		LOADED(a_silent_transfer_ends_by_the_idle_limit),
+		LOADED(a_limit_is_named),
+		LOADED(a_command_is_answered_when_the_zones_stop),
+		LOADED(stopping_while_a_query_runs_leaves_nothing),
+		LOADED(a_thousand_notifies_while_transfers_run_end_at_the_last_serial),
+	};
+
+	return cmocka_run_group_tests_name("zones", tests, NULL, NULL);
+}
