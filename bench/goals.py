@@ -1,0 +1,200 @@
+"""Measures the goals by their numbers and prints one row each: what, our figure, the rivals' in the same run, the
+target, met or not, and the file with the raw points. GOAL is a row (G7a) or several (G7); without one, every goal that
+has a measurement. Exit code 0 when everything asked for was measured, whatever the figures.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import typing
+from pathlib import Path
+
+from ground import Wait, built, paint, say, write_raw
+import lab
+import rivals
+import servers
+import transfer
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    key: str
+    what: str
+    unit: str
+    relation: str  # "<=" or ">="
+    target: float
+    measure: typing.Callable  # (quick) -> {key: (figure, rivals, raw file)} for one or more goals
+    digits: int = 2
+
+    def met(self, figure):
+        return figure <= self.target if self.relation == "<=" else figure >= self.target
+
+
+# --- measurements -------------------------------------------------------------------------------------------------
+
+def without_ours(by_server, digits):
+    return {k: round(v, digits) for k, v in by_server.items() if k != "lockstep"}
+
+
+def measure_transfer_times(quick):
+    runs = transfer.measure_times(quick)
+    raw = write_raw("transfer-times", {"runs": runs})
+    out = {}
+    for key, column, digits in (("G7a", "request_to_served_s", 3), ("G7b", "last_octet_to_served_ms", 1)):
+        medians = transfer.median_by_server(runs, column)
+        out[key] = medians["lockstep"], without_ours(medians, digits), raw
+    return out
+
+
+def measure_memory(quick):
+    runs = transfer.measure_memory(quick)
+    raw = write_raw("transfer-memory", {"runs": runs})
+    out = {}
+    for key, column in (("G6a", "per_record"), ("G6c", "peak_to_steady")):
+        figures = {r["server"]: r[column] for r in runs}
+        out[key] = figures["lockstep"], without_ours(figures, 2), raw
+    return out
+
+
+def measure_rivals(quick):
+    summary, raw = rivals.run(rivals.parse(["--quick"] if quick else []))
+    # The better of both generators for each: neither is kind to everybody.
+    best = {label: round(max(v["median"] for v in s.values())) for label, s in summary.items()}
+    ours, swap = best.pop("lockstep"), best.pop(servers.Swap.label, None)
+    out = {"G3a": None, "G3b": None}
+    if swap:
+        out["G3a"] = ours / swap, {servers.Swap.label: swap}, raw
+    if best:
+        out["G3b"] = ours / max(best.values()), best, raw
+    return out
+
+
+def instructions(queries, quick):
+    """Instructions of the benchmark's run with so many queries, setting up included."""
+    argv = [built("answer_bench"), "--class", "a", "--names", "1000", "--queries", str(queries)]
+    file = Path("/tmp") / f"lockstep-callgrind.{time.monotonic_ns()}"
+    try:
+        done = lab.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", *argv], timeout=600)
+    finally:
+        file.unlink(missing_ok=True)
+    return int(re.search(r"Collected\s*:\s*(\d+)", done.stderr).group(1))
+
+
+def measure_instructions(quick):
+    # The difference of two runs is the queries alone.
+    few, many = (2000, 4000) if quick else (20000, 60000)
+    with Wait(f"callgrind counts {few:,} and {many:,} A queries"):
+        points = {n: instructions(n, quick) for n in (few, many)}
+    raw = write_raw("instructions", {"points": points})
+    return {"G1": ((points[many] - points[few]) / (many - few), {}, raw)}
+
+
+GOALS = (
+    Goal("G1", "user-space instructions per answered A query", "instructions", "<=", 400, measure_instructions, 0),
+    Goal("G3a", "answers/s over veth with AF_XDP / 5tswap there", "ratio", ">=", 0.9, measure_rivals),
+    Goal("G3b", "answers/s over veth with AF_XDP / best rival", "ratio", ">=", 2, measure_rivals),
+    Goal("G6a", "resident octets per record after AXFR of host.test", "octets", "<=", 50, measure_memory, 1),
+    Goal("G6c", "peak during a replacing AXFR / steady", "ratio", "<=", 2.1, measure_memory),
+    Goal("G7a", "AXFR of host.test: request sent -> new serial answered", "s", "<=", 0.45, measure_transfer_times, 3),
+    Goal("G7b", "last octet -> served", "ms", "<=", 100, measure_transfer_times, 1),
+)
+# Rows of the list of goals whose measurement is still to be written.
+NOT_YET = ("G2a", "G2b", "G4", "G5a", "G5b", "G6b", "G8a", "G8b", "G8c", "G8d", "G9", "G10a", "G10b", "G11a",
+           "G11b", "G12", "G13")
+
+
+# --- rows ---------------------------------------------------------------------------------------------------------
+
+def row(goal, figure, others, raw):
+    return {"goal": goal.key, "figure": round(figure, goal.digits), "unit": goal.unit,
+            "target": f"{goal.relation} {goal.target:g}", "met": goal.met(figure), "rivals": others, "raw": str(raw)}
+
+
+def show(goal, r, quick):
+    verdict = paint(32, "met") if r["met"] else paint(31, "not met")
+    others = ", ".join(f"{k} {v:,}" for k, v in r["rivals"].items()) or "no rival measured"
+    figure = f"{paint(1, format(r['figure'], ','))} {r['unit']}{' (quick)' if quick else ''}"
+    say(f"{goal.key:5} {goal.what}: {figure}, target {r['target']}: {verdict}; {others}\n      {r['raw']}")
+
+
+def select(names):
+    """Goals for the names given: a row, or all rows of a number. Returns them and the names nothing measures yet."""
+    keys = {g.key: g for g in GOALS}
+    if not names:
+        return list(GOALS), []
+    chosen, missing = [], []
+    for name in names:
+        family = re.compile(re.escape(name) + r"[a-z]?$", re.I)
+        found = [k for k in (*keys, *NOT_YET) if family.match(k)]
+        if not found:
+            raise SystemExit(f"goals: no goal {name}; there are {', '.join(sorted((*keys, *NOT_YET), key=natural))}")
+        chosen += [keys[k] for k in found if k in keys and keys[k] not in chosen]
+        missing += [k for k in found if k not in keys]
+    return chosen, missing
+
+
+def natural(key):
+    number, letter = re.match(r"G(\d+)(.*)", key).groups()
+    return int(number), letter
+
+
+def run(chosen, quick, emit):
+    """Measures each function once, however many goals it gives; returns the keys that failed."""
+    failed, results = [], {}
+    for goal in chosen:
+        if goal.key not in results:
+            say(paint("1;36", f"\nmeasuring {goal.key}: {goal.what}"))
+            results.update(attempt(goal, quick))
+        if results[goal.key] is None:
+            say(f"{goal.key}: {paint(31, 'could not be measured')}, see above")
+            failed.append(goal.key)
+            continue
+        r = row(goal, *results[goal.key])
+        show(goal, r, quick)
+        emit(r)
+    return failed
+
+
+def attempt(goal, quick):
+    try:
+        return goal.measure(quick)
+    except (lab.LabError, AssertionError, OSError, subprocess.SubprocessError) as e:
+        say(f"{goal.key}: {e}")
+        return {g.key: None for g in GOALS if g.measure == goal.measure}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench/goals", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one object a line on stdout, all else on stderr")
+    parser.add_argument("--quick", action="store_true", help="smaller zones, fewer rounds: a look, not a result")
+    parser.add_argument("goal", nargs="*", metavar="GOAL")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda n, frame: sys.exit(143))
+    chosen, missing = select(options.goal)
+    stdout = sys.stdout
+
+    def emit(r):
+        if options.json:
+            print(json.dumps(r), file=stdout, flush=True)
+
+    try:
+        with contextlib.redirect_stdout(sys.stderr if options.json else stdout):
+            if options.quick:
+                say("quick: smaller zones, fewer rounds; the figures are not those of the goals")
+            failed = run(chosen, options.quick, emit)
+    except KeyboardInterrupt:
+        sys.exit("goals: interrupted: everything was cleaned up")
+    for key in missing:
+        print(f"goals: {key}: there is no measurement for it yet", file=sys.stderr)
+    sys.exit(1 if failed or missing else 0)
+
+
+if __name__ == "__main__":
+    main()
