@@ -3,6 +3,7 @@
  * that depends on it told. For the builder only.
  */
 #include "dataplane/zone/builder_internal.h"
+#include "dataplane/zone/order.h"
 
 #include <errno.h>
 
@@ -39,8 +40,9 @@ static int order_records(const struct records *ar, const struct record *a, const
  * The edits in[at .. end) of one and the same record, in order of arrival. present: it was there before; *out_add: the
  * edit that leaves it there anew, or NULL. *out_gone: what was there goes.
  */
-static enum builder_verdict replay(struct builder *b, const struct owner *o, const struct records *in, unsigned at,
-				   unsigned end, bool present, const struct record **out_add, bool *out_gone)
+static enum builder_verdict replay(struct builder *b, const struct owner *o, const struct records *in,
+				   unsigned at, unsigned end, bool present, const struct record **out_add,
+				   bool *out_gone)
 {
 	*out_add = NULL;
 	*out_gone = false;
@@ -153,7 +155,8 @@ static enum builder_verdict check_run(struct builder *b, const struct owner *o, 
 }
 
 /* Orders, repairs and checks the records of one owner; *out_flags are those that follow from its types. */
-static enum builder_verdict check(struct builder *b, const struct owner *o, struct records *r, unsigned *out_flags)
+static enum builder_verdict check(struct builder *b, const struct owner *o, struct records *r,
+				  unsigned *out_flags)
 {
 	bool cname = false, other = false;
 	unsigned flags = 0;
@@ -224,7 +227,8 @@ static int note_dependents(struct builder *b, const struct owner *o, unsigned be
 		if (after & ENTRY_CUT && name_list_add(&b->glue_dirty, rel, o->rel_len) < 0)
 			return -ENOMEM;
 		if ((before | after) & ENTRY_BELOW && family_below(b, o, &top) && top < o->rel_labels)
-			return name_list_add(&b->glue_dirty, rel + o->off[top], (size_t)o->rel_len - o->off[top]);
+			return name_list_add(&b->glue_dirty, rel + o->off[top],
+					     (size_t)o->rel_len - o->off[top]);
 		return 0;
 	}
 	/* In a transfer names mostly arrive in canonical order: a cut's glue comes right behind it. */
@@ -236,7 +240,8 @@ static int note_dependents(struct builder *b, const struct owner *o, unsigned be
 			return 0;
 		owner_init_rel(b, &cut, rel, o->rel_len);
 		if (family_below(b, &cut, &top) && top < o->rel_labels)
-			return name_list_add(&b->glue_dirty, rel + o->off[top], (size_t)o->rel_len - o->off[top]);
+			return name_list_add(&b->glue_dirty, rel + o->off[top],
+					     (size_t)o->rel_len - o->off[top]);
 		return 0;
 	}
 	if (b->cut.len > 0 && glue_update_list(b, &b->cut) < 0)
@@ -256,15 +261,17 @@ static enum builder_verdict store_nsec3(struct builder *b, const struct owner *o
 	int rc;
 
 	if (r->cnt == 0)
-		return old == NULL ? BUILDER_OK :
-				     builder_draft_error(b, draft_remove(&b->draft, BLOCK_NSEC3, key, old), o);
+		return old == NULL
+			       ? BUILDER_OK
+			       : builder_draft_error(b, draft_remove(&b->draft, BLOCK_NSEC3, key, old), o);
 	v = builder_encode(b, o, 0, 0, r, &len);
 	if (v != BUILDER_OK)
 		return v;
-	if (old == NULL && !tree_exists(&b->draft.tree[BLOCK_NSEC3]) && draft_plant(&b->draft, BLOCK_NSEC3) < 0)
+	if (old == NULL && !tree_exists(&b->draft.tree[BLOCK_NSEC3]) &&
+	    draft_plant(&b->draft, BLOCK_NSEC3) < 0)
 		return builder_fail(b, BUILDER_NO_MEMORY, o->orig, 0);
-	rc = old == NULL ? draft_insert(&b->draft, BLOCK_NSEC3, key, b->entry, len) :
-			   draft_replace(&b->draft, BLOCK_NSEC3, key, old, b->entry, len);
+	rc = old == NULL ? draft_insert(&b->draft, BLOCK_NSEC3, key, b->entry, len)
+			 : draft_replace(&b->draft, BLOCK_NSEC3, key, old, b->entry, len);
 	return builder_draft_error(b, rc, o);
 }
 
@@ -301,8 +308,9 @@ static enum builder_verdict store_name(struct builder *b, const struct owner *o,
 	if (v != BUILDER_OK)
 		return v;
 	/* Looked up again: joining the family may have moved it. */
-	rc = old == NULL ? draft_insert(&b->draft, BLOCK_NAMES, o->hash[0], b->entry, len) :
-			   draft_replace(&b->draft, BLOCK_NAMES, o->hash[0], owner_find(b, o, 0), b->entry, len);
+	rc = old == NULL
+		     ? draft_insert(&b->draft, BLOCK_NAMES, o->hash[0], b->entry, len)
+		     : draft_replace(&b->draft, BLOCK_NAMES, o->hash[0], owner_find(b, o, 0), b->entry, len);
 	if (rc < 0)
 		return builder_draft_error(b, rc, o);
 	builder_count_flags(b, before, flags);
@@ -310,13 +318,35 @@ static enum builder_verdict store_name(struct builder *b, const struct owner *o,
 	return builder_draft_error(b, rc, o);
 }
 
-static enum builder_verdict apply_kind(struct builder *b, uint8_t kind, const struct owner *o, struct records *in)
+static bool owns_nsec(const struct records *r)
+{
+	for (unsigned i = 0; i < r->cnt; i++)
+		if (r->v[i].type == DNS_TYPE_NSEC)
+			return true;
+	return false;
+}
+
+/* Keeps the canonical order of NSEC owners. */
+static int note_nsec(struct builder *b, const struct owner *o, bool before, bool after)
+{
+	uint8_t key[ORDER_KEY_MAX];
+	size_t len;
+
+	if (before == after)
+		return 0;
+	len = order_key(o->lower, o->rel_len, key);
+	return after ? order_add(&b->draft, key, len) : order_del(&b->draft, key, len);
+}
+
+static enum builder_verdict apply_kind(struct builder *b, uint8_t kind, const struct owner *o,
+				       struct records *in)
 {
 	uint64_t key = kind == BLOCK_NAMES ? o->hash[0] : nsec3_label_key(o->lower + 1);
 	const struct entry *old = draft_find(&b->draft, kind, key, o->lower, o->rel_len);
 	struct set_source src = builder_source(b);
 	struct records *r = in;
 	enum builder_verdict v;
+	bool had_nsec = false;
 	unsigned flags = 0;
 	int rc;
 
@@ -327,6 +357,7 @@ static enum builder_verdict apply_kind(struct builder *b, uint8_t kind, const st
 		if (rc < 0)
 			return builder_fail(b, BUILDER_NO_MEMORY, o->orig, 0);
 		count(b, o, r, false);
+		had_nsec = owns_nsec(r);
 		v = merge(b, o, in);
 		if (v != BUILDER_OK)
 			return v;
@@ -341,6 +372,8 @@ static enum builder_verdict apply_kind(struct builder *b, uint8_t kind, const st
 	 * back in builder_encode, mostly to the same items, which still exist unless nobody else has them.
 	 */
 	rc = old == NULL ? 0 : shared_release_entry(b, old);
+	if (rc == 0 && kind == BLOCK_NAMES)
+		rc = note_nsec(b, o, had_nsec, owns_nsec(r));
 	if (rc < 0)
 		return builder_draft_error(b, rc, o);
 	return kind == BLOCK_NAMES ? store_name(b, o, old, r, flags) : store_nsec3(b, o, old, r);

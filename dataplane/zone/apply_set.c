@@ -56,8 +56,9 @@ static uint8_t *encode_one(struct builder *b, const struct owner *o, const struc
 	return encode_set(body, form, b->entry, out);
 }
 
-static enum builder_verdict encode_all(struct builder *b, const struct owner *o, unsigned flags, uint32_t children,
-				       const struct records *r, size_t apart, size_t *out_len)
+static enum builder_verdict encode_all(struct builder *b, const struct owner *o, unsigned flags,
+				       uint32_t children, const struct records *r, size_t apart,
+				       size_t *out_len)
 {
 	uint8_t *out = encode_head(o, flags, children, b->entry);
 
@@ -78,8 +79,8 @@ static enum builder_verdict encode_all(struct builder *b, const struct owner *o,
 	return BUILDER_OK;
 }
 
-enum builder_verdict builder_encode(struct builder *b, const struct owner *o, unsigned flags, uint32_t children,
-				    const struct records *r, size_t *out_len)
+enum builder_verdict builder_encode(struct builder *b, const struct owner *o, unsigned flags,
+				    uint32_t children, const struct records *r, size_t *out_len)
 {
 	size_t total = 0;
 

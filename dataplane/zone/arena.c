@@ -91,7 +91,8 @@ static uint8_t *slab_at(const struct arena *a, uint32_t slab)
 
 static void *map_side(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
@@ -321,7 +322,7 @@ static uint8_t *object_take(struct arena *a, uint32_t class)
 		slab = slabs_take(a, 1);
 		if (slab == SLAB_NONE)
 			return NULL;
-		a->slabs[slab] = (struct slab){.class = (uint16_t)class};
+		a->slabs[slab] = (struct slab){.class = (uint16_t) class};
 		list_add(a, slab);
 	}
 	s = &a->slabs[slab];

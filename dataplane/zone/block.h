@@ -15,9 +15,9 @@
 #include "dataplane/zone/snapshot.h"
 
 #define BLOCK_VERSION	 1
-#define BLOCK_TAG_STEP	 16   /* one AVX2 register of tags */
-#define BLOCK_NAMES_MAX	 64   /* split beyond: about 44 names in the middle, a probe is four compares */
-#define BLOCK_SPLIT_SIZE 8192 /* or beyond so many octets: what a one-record change copies */
+#define BLOCK_TAG_STEP	 16	/* one AVX2 register of tags */
+#define BLOCK_NAMES_MAX	 64	/* split beyond: about 44 names in the middle, a probe is four compares */
+#define BLOCK_SPLIT_SIZE 8192	/* or beyond so many octets: what a one-record change copies */
 #define BLOCK_SIZE_MAX	 131072 /* what 16-bit offsets in units of 2 reach */
 #define BLOCK_DEPTH_MAX	 24
 
@@ -29,14 +29,14 @@ enum block_kind {
 #define BLOCK_KIND_CNT 3
 
 struct block {
-	uint8_t kind;	 /* enum block_kind */
-	uint8_t format;	 /* BLOCK_VERSION */
-	uint8_t depth;	 /* bits of the key that all entries share */
-	uint8_t tag_cap; /* room for tags, a multiple of BLOCK_TAG_STEP */
-	uint32_t size;	 /* octets used, from the header on */
+	uint8_t kind;	  /* enum block_kind */
+	uint8_t format;	  /* BLOCK_VERSION */
+	uint8_t depth;	  /* bits of the key that all entries share */
+	uint8_t tag_cap;  /* room for tags, a multiple of BLOCK_TAG_STEP */
+	uint32_t size;	  /* octets used, from the header on */
 	uint32_t garbage; /* of them, octets of entries removed since the block was last written afresh */
 	uint16_t cnt;
-	uint16_t sum; /* checksum of all octets but birth, while stored */
+	uint16_t sum;	 /* checksum of all octets but birth, while stored */
 	uint64_t prefix; /* the shared bits, at the top */
 	uint64_t birth;	 /* version of the zone that made it */
 };
@@ -52,8 +52,9 @@ struct entry {
 	uint8_t rest[];
 };
 
-#define ENTRY_PARENT (1 << 5) /* stands where ENTRY_APEX does: the apex is known by rel_len 0 and counts no children */
-#define ENTRY_CASE   (1 << 7)
+#define ENTRY_PARENT \
+	(1 << 5) /* stands where ENTRY_APEX does: the apex is known by rel_len 0 and counts no children */
+#define ENTRY_CASE (1 << 7)
 
 /*
  * One record set:
@@ -140,7 +141,7 @@ static inline uint32_t block_match16(const uint16_t *tags, uint16_t tag)
 /* Whether e's name below the apex is the len octets at rel (lower case). */
 static inline bool entry_is(const struct entry *e, const uint8_t *rel, size_t len)
 {
-	return e->rel_len == len && memcmp(e->rest, rel, len) == 0;
+	return e->rel_len == len && (len == 0 || memcmp(e->rest, rel, len) == 0);
 }
 
 /* Finds by name. NULL: not in this block. */

@@ -32,7 +32,8 @@ const char *builder_verdict_text(enum builder_verdict v)
 	return (unsigned)v < sizeof(verdict_text) / sizeof(verdict_text[0]) ? verdict_text[v] : "unknown";
 }
 
-enum builder_verdict builder_fail(struct builder *b, enum builder_verdict v, const uint8_t *owner, uint16_t type)
+enum builder_verdict builder_fail(struct builder *b, enum builder_verdict v, const uint8_t *owner,
+				  uint16_t type)
 {
 	b->verdict = v;
 	b->report.type = type;
@@ -122,8 +123,9 @@ static int plant_names(struct builder *b)
 /* A base that something newer was made from already: its records are taken over one by one. */
 static int copy_record(const struct snapshot_record *rec, void *arg)
 {
-	return builder_add(arg, rec->owner, rec->type, rec->ttl, rec->rdata, rec->rdata_len) == BUILDER_OK ? 0 :
-													     -ENOMEM;
+	return builder_add(arg, rec->owner, rec->type, rec->ttl, rec->rdata, rec->rdata_len) == BUILDER_OK
+		       ? 0
+		       : -ENOMEM;
 }
 
 static enum builder_verdict flush(struct builder *b)
@@ -161,8 +163,8 @@ static void limits_set(struct builder *b, const struct builder_limits *l)
 	b->limits.rrset_records = l->rrset_records > 0 ? l->rrset_records : UINT32_MAX;
 }
 
-struct builder *builder_new(struct arena *arena, uint64_t key, const uint8_t *apex, const struct snapshot *base,
-			    const struct builder_limits *limits)
+struct builder *builder_new(struct arena *arena, uint64_t key, const uint8_t *apex,
+			    const struct snapshot *base, const struct builder_limits *limits)
 {
 	struct builder *b = calloc(1, sizeof(*b));
 	struct name_hashes hashes;
@@ -187,6 +189,7 @@ struct builder *builder_new(struct arena *arena, uint64_t key, const uint8_t *ap
 		goto free_builder;
 	name_hash_suffixes(b->apex_lower, key, &hashes);
 	b->draft.apex_hash = hashes.hash[0];
+	limits_set(b, &builder_limits_none); /* while what there is already is taken over */
 	if ((base == NULL ? plant_names(b) : take_base(b, base, own_line)) < 0)
 		goto free_builder;
 	b->edit = base != NULL;
@@ -324,6 +327,7 @@ static struct snapshot *snapshot_new(struct builder *b)
 		return NULL;
 	s->base = b->draft.base;
 	memcpy(s->tree, b->draft.tree, sizeof(s->tree));
+	s->order_root = b->draft.order_root;
 	s->apex_hash = b->draft.apex_hash;
 	s->apex_len = b->apex_len;
 	s->apex_label_cnt = b->apex_label_cnt;
@@ -342,6 +346,32 @@ static struct snapshot *snapshot_new(struct builder *b)
 	return s;
 }
 
+/*
+ * The chain that answers come from: SHA-1, flags 0 (RFC 5155 4.1.2), and in use: the apex has a record of it (every
+ * chain has one there). Several may exist while parameters change.
+ */
+static void choose_nsec3(struct builder *b, struct snapshot *s, const struct rrset *params)
+{
+	uint8_t hash[NSEC3_HASH_LEN], rel[NSEC3_LABEL_LEN + 1] = {NSEC3_LABEL_LEN};
+	struct rrset set;
+
+	for (uint32_t off = 0; off < params->len; off += 12u + wire_load16(params->body + off + 10)) {
+		const struct entry *e;
+
+		s->nsec3param = params->body + off + 12;
+		if (s->nsec3param[0] != 1 || s->nsec3param[1] != 0)
+			continue;
+		nsec3_hash(s->nsec3param, b->apex_lower, hash);
+		nsec3_label(hash, rel + 1);
+		e = draft_find(&b->draft, BLOCK_NSEC3, nsec3_label_key(rel + 1), rel, sizeof(rel));
+		if (e != NULL && nsec3_chain_record(s, e, &set) != NULL) {
+			s->info.has_nsec3 = true;
+			return;
+		}
+	}
+	s->nsec3param = NULL;
+}
+
 /* What a snapshot knows about itself, from its apex. */
 static enum builder_verdict read_apex(struct builder *b, struct snapshot *s)
 {
@@ -350,9 +380,10 @@ static enum builder_verdict read_apex(struct builder *b, struct snapshot *s)
 	if (!entry_set(s, s->apex, DNS_TYPE_SOA, &set))
 		return BUILDER_NO_SOA;
 	records_clear(&b->work);
-	if (records_add_entry(&b->work, &(struct set_source){s->base, &s->tree[BLOCK_SHARED],
-							     snapshot_apex_name(s), s->apex_len},
-			      s->apex, b->scratch, b->rdata) < 0)
+	if (records_add_entry(
+		    &b->work,
+		    &(struct set_source){s->base, &s->tree[BLOCK_SHARED], snapshot_apex_name(s), s->apex_len},
+		    s->apex, b->scratch, b->rdata) < 0)
 		return BUILDER_NO_MEMORY;
 	for (unsigned i = 0; i < b->work.cnt; i++)
 		if (b->work.v[i].type == DNS_TYPE_SOA)
@@ -362,7 +393,8 @@ static enum builder_verdict read_apex(struct builder *b, struct snapshot *s)
 	if (!entry_set(s, s->apex, DNS_TYPE_NS, &set))
 		return BUILDER_NO_NS;
 	s->info.has_nsec = entry_set(s, s->apex, DNS_TYPE_NSEC, &set);
-	s->info.has_nsec3 = entry_set(s, s->apex, DNS_TYPE_NSEC3PARAM, &set) && tree_exists(&s->tree[BLOCK_NSEC3]);
+	if (entry_set(s, s->apex, DNS_TYPE_NSEC3PARAM, &set) && tree_exists(&s->tree[BLOCK_NSEC3]))
+		choose_nsec3(b, s, &set);
 	return BUILDER_OK;
 }
 

@@ -43,8 +43,8 @@ struct builder {
 	struct line *line; /* NULL once the draft was committed */
 	const struct snapshot *base;
 	uint64_t key;
-	bool edit;     /* made from a base: strict, and edits are kept until finish */
-	bool rescan;   /* full: a cut or DNAME arrived after names below it */
+	bool edit;	/* made from a base: strict, and edits are kept until finish */
+	bool rescan;	/* full: a cut or DNAME arrived after names below it */
 	bool ns_inside; /* the NS set encoded last has targets at or below its owner */
 	enum builder_verdict verdict;
 	struct builder_limits limits;
@@ -87,7 +87,8 @@ static inline const struct entry *owner_find(const struct builder *b, const stru
 }
 
 /* Fails the builder: remembers the verdict and where. Returns v. */
-enum builder_verdict builder_fail(struct builder *b, enum builder_verdict v, const uint8_t *owner, uint16_t type);
+enum builder_verdict builder_fail(struct builder *b, enum builder_verdict v, const uint8_t *owner,
+				  uint16_t type);
 
 /* From the return value of a draft function. */
 enum builder_verdict builder_draft_error(struct builder *b, int rc, const struct owner *o);
@@ -96,8 +97,8 @@ enum builder_verdict builder_draft_error(struct builder *b, int rc, const struct
 enum builder_verdict builder_apply(struct builder *b, const struct owner *o, struct records *in);
 
 /* apply_set.c: r, ordered by set, becomes entry octets at b->entry. Takes references to shared content. */
-enum builder_verdict builder_encode(struct builder *b, const struct owner *o, unsigned flags, uint32_t children,
-				    const struct records *r, size_t *out_len);
+enum builder_verdict builder_encode(struct builder *b, const struct owner *o, unsigned flags,
+				    uint32_t children, const struct records *r, size_t *out_len);
 
 /* shared.c: one reference more to the set in body; -EEXIST: its id is taken by other content. */
 int shared_acquire(struct builder *b, const struct encode_body *body, uint32_t *out_id);

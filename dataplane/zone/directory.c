@@ -1,5 +1,6 @@
 /* Changing the directory of a draft. Only pointers move here, never entries. Contracts in draft_internal.h. */
 #include "dataplane/zone/draft_internal.h"
+#include "dataplane/zone/order.h"
 
 #include <errno.h>
 
@@ -251,6 +252,7 @@ void draft_discard(struct draft *d)
 {
 	for (unsigned kind = 0; kind < BLOCK_KIND_CNT; kind++)
 		tree_visit_younger(d->base, &d->tree[kind], d->version - 1, give_back, d->arena);
+	order_visit_younger(d->base, d->order_root, d->version - 1, give_back, d->arena);
 }
 
 static void seal(void *arg, uint32_t ref)
@@ -264,4 +266,5 @@ void draft_seal(struct draft *d)
 		return;
 	for (unsigned kind = 0; kind < BLOCK_KIND_CNT; kind++)
 		tree_visit_younger(d->base, &d->tree[kind], d->version - 1, seal, d->arena);
+	order_visit_younger(d->base, d->order_root, d->version - 1, seal, d->arena);
 }

@@ -143,8 +143,8 @@ static int split(struct draft *d, struct block *b)
 			return -ENOMEM;
 		}
 		half[side] = arena_at(d->base, ref[side]);
-		block_init(half[side], b->kind, b->depth + 1,
-			   b->prefix | (uint64_t)side << (63 - b->depth), d->version);
+		block_init(half[side], b->kind, b->depth + 1, b->prefix | (uint64_t)side << (63 - b->depth),
+			   d->version);
 	}
 	for (unsigned i = 0; i < b->cnt; i++) {
 		const struct entry *e = block_entry(b, i);
@@ -179,8 +179,8 @@ int draft_insert(struct draft *d, uint8_t kind, uint64_t key, const void *entry,
 			if (rc != -ENOSPC)
 				return rc;
 		}
-		if (block_append(b, arena_cap(d->arena, block_ref(d, b)),
-				 block_tag(kind, b->depth, key), entry, len))
+		if (block_append(b, arena_cap(d->arena, block_ref(d, b)), block_tag(kind, b->depth, key),
+				 entry, len))
 			return 0;
 		if (need > BLOCK_SIZE_MAX)
 			return -E2BIG;
@@ -188,8 +188,8 @@ int draft_insert(struct draft *d, uint8_t kind, uint64_t key, const void *entry,
 		b = rewrite(d, b, need - (b->size - b->garbage) + need / 16);
 		if (b == NULL)
 			return -ENOMEM;
-		if (!block_append(b, arena_cap(d->arena, block_ref(d, b)),
-				  block_tag(kind, b->depth, key), entry, len))
+		if (!block_append(b, arena_cap(d->arena, block_ref(d, b)), block_tag(kind, b->depth, key),
+				  entry, len))
 			return -E2BIG;
 		return 0;
 	}
@@ -215,7 +215,8 @@ struct entry *draft_touch(struct draft *d, uint8_t kind, uint64_t key, const str
 	return b == NULL ? NULL : twin(was, old, b);
 }
 
-int draft_replace(struct draft *d, uint8_t kind, uint64_t key, const struct entry *old, const void *entry, size_t len)
+int draft_replace(struct draft *d, uint8_t kind, uint64_t key, const struct entry *old, const void *entry,
+		  size_t len)
 {
 	struct entry *e = draft_touch(d, kind, key, old);
 	size_t old_len;

@@ -32,6 +32,7 @@ struct draft {
 	uint64_t bytes; /* in reach of the next snapshot */
 	struct dead_chunk *dead;
 	struct tree tree[BLOCK_KIND_CNT];
+	uint32_t order_root; /* order.h; 0: none */
 };
 
 /* The key of an entry that is in a tree of this kind. */
@@ -48,14 +49,15 @@ struct block *draft_open(struct draft *d, uint8_t kind, uint64_t key, size_t ext
 
 /* Entries found before are invalid after each of these. */
 int draft_insert(struct draft *d, uint8_t kind, uint64_t key, const void *entry, size_t len);
-int draft_replace(struct draft *d, uint8_t kind, uint64_t key, const struct entry *old, const void *entry, size_t len);
+int draft_replace(struct draft *d, uint8_t kind, uint64_t key, const struct entry *old, const void *entry,
+		  size_t len);
 int draft_remove(struct draft *d, uint8_t kind, uint64_t key, const struct entry *old);
 
 /* The same entry, in memory that may be written (its size must stay). NULL: no memory. */
 struct entry *draft_touch(struct draft *d, uint8_t kind, uint64_t key, const struct entry *old);
 
-static inline const struct entry *draft_find(const struct draft *d, uint8_t kind, uint64_t key, const uint8_t *rel,
-					     size_t len)
+static inline const struct entry *draft_find(const struct draft *d, uint8_t kind, uint64_t key,
+					     const uint8_t *rel, size_t len)
 {
 	const struct tree *t = &d->tree[kind];
 	const struct block *b;

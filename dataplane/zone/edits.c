@@ -72,7 +72,8 @@ static struct edit_owner *find_owner(struct edits *e, const struct owner *o, con
 
 	if (grow_slots(e) < 0)
 		return NULL;
-	for (at = (uint32_t)o->hash[0] & (e->slot_cnt - 1); e->slots[at] != 0; at = (at + 1) & (e->slot_cnt - 1)) {
+	for (at = (uint32_t)o->hash[0] & (e->slot_cnt - 1); e->slots[at] != 0;
+	     at = (at + 1) & (e->slot_cnt - 1)) {
 		eo = &e->owners[e->slots[at] - 1];
 		if (eo->hash == o->hash[0] && name_equal(e->octets + eo->name, name))
 			return eo;
@@ -121,7 +122,8 @@ static enum builder_verdict apply_owner(struct builder *b, const struct edit_own
 	for (uint32_t i = eo->first; i != 0; i = e->v[i - 1].next) {
 		const struct edit *edit = &e->v[i - 1];
 
-		if (records_add(&b->in, edit->type, edit->ttl, e->octets + edit->data, edit->len, edit->del) < 0)
+		if (records_add(&b->in, edit->type, edit->ttl, e->octets + edit->data, edit->len, edit->del) <
+		    0)
 			return builder_fail(b, BUILDER_NO_MEMORY, b->owner.orig, edit->type);
 	}
 	return builder_apply(b, &b->owner, &b->in);

@@ -112,7 +112,8 @@ static void put_data(struct encode_body *body, uint16_t type, const uint8_t *dat
 	put(body, data + done, len - done);
 }
 
-void encode_body_records(struct encode_body *body, const struct records *r, const struct record *rec, unsigned cnt)
+void encode_body_records(struct encode_body *body, const struct records *r, const struct record *rec,
+			 unsigned cnt)
 {
 	for (unsigned i = 0; i < cnt && !body->overflow; i++, rec++) {
 		uint8_t head[12] = {0xC0, DNS_HEADER_LEN, 0, 0, 0, DNS_CLASS_IN};
@@ -134,7 +135,8 @@ void encode_body_records(struct encode_body *body, const struct records *r, cons
 	}
 }
 
-void encode_body_glue(struct encode_body *body, uint16_t owner_at, const uint8_t *owner, const uint8_t *record, size_t len)
+void encode_body_glue(struct encode_body *body, uint16_t owner_at, const uint8_t *owner,
+		      const uint8_t *record, size_t len)
 {
 	if (owner_at != 0)
 		put_pointer(body, owner_at);

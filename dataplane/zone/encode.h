@@ -38,8 +38,9 @@ struct encode_body {
 	uint16_t reloc_cnt;
 	uint8_t name_cnt;
 	uint8_t layout_len;
-	const uint8_t *layout;	     /* the owner it is laid out for */
-	uint8_t label_at[NAME_LEN_MAX + 1]; /* [n]: a label of it starts n octets before its end; filled on demand */
+	const uint8_t *layout; /* the owner it is laid out for */
+	uint8_t label_at[NAME_LEN_MAX +
+			 1]; /* [n]: a label of it starts n octets before its end; filled on demand */
 	bool label_at_filled;
 	bool overflow;
 	struct encode_name names[ENCODE_NAMES];
@@ -50,10 +51,12 @@ struct encode_body {
 void encode_body_start(struct encode_body *body, const uint8_t *layout, size_t layout_len);
 
 /* cnt records of one set, in order. */
-void encode_body_records(struct encode_body *body, const struct records *r, const struct record *rec, unsigned cnt);
+void encode_body_records(struct encode_body *body, const struct records *r, const struct record *rec,
+			 unsigned cnt);
 
 /* A record with the owner at a nominal offset, or written out (at 0); for glue. */
-void encode_body_glue(struct encode_body *body, uint16_t owner_at, const uint8_t *owner, const uint8_t *record, size_t len);
+void encode_body_glue(struct encode_body *body, uint16_t owner_at, const uint8_t *owner,
+		      const uint8_t *record, size_t len);
 
 /* Writes one set at out (entry starts at base); returns where it ends. type is used for SET_SHARED. */
 uint8_t *encode_set(const struct encode_body *body, uint8_t form, const uint8_t *base, uint8_t *out);

@@ -87,8 +87,8 @@ static int tell_parent(struct builder *b, const struct owner *o, unsigned label,
 
 	if (is_wildcard(o, label))
 		rc = set_flags(b, key, parent,
-			       come ? parent->flags | ENTRY_WILDCARD_CHILD :
-				      parent->flags & ~(unsigned)ENTRY_WILDCARD_CHILD);
+			       come ? parent->flags | ENTRY_WILDCARD_CHILD
+				    : parent->flags & ~(unsigned)ENTRY_WILDCARD_CHILD);
 	if (rc < 0 || label + 1u == o->rel_labels)
 		return rc;
 	parent = owner_find(b, o, label + 1);
@@ -107,8 +107,8 @@ int family_join(struct builder *b, const struct owner *o, bool *out_below)
 	while (found < o->rel_labels && owner_find(b, o, found) == NULL)
 		found++;
 	e = owner_find(b, o, found);
-	below = found == o->rel_labels ? e->flags & ENTRY_DNAME :
-					 e->flags & (ENTRY_CUT | ENTRY_DNAME | ENTRY_BELOW);
+	below = found == o->rel_labels ? e->flags & ENTRY_DNAME
+				       : e->flags & (ENTRY_CUT | ENTRY_DNAME | ENTRY_BELOW);
 	/* What is missing between, from the top. */
 	for (unsigned label = found; label-- > 1;) {
 		uint8_t *ent = b->spare;

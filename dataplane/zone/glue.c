@@ -59,7 +59,8 @@ static void add_addresses(struct builder *b, const struct entry *e, uint16_t typ
 
 		if (b->body->len + len + NAME_LEN_MAX > GLUE_LEN_MAX)
 			return;
-		encode_body_glue(b->body, name_at <= RRSET_TARGET_MAX ? name_at : 0, name, set.body + off, len);
+		encode_body_glue(b->body, name_at <= RRSET_TARGET_MAX ? name_at : 0, name, set.body + off,
+				 len);
 		off += (uint32_t)len;
 	}
 }

@@ -96,7 +96,8 @@ int occlude_all(struct builder *b)
 
 	if (hashes == NULL)
 		return -ENOMEM;
-	while (rc == 0 && (blk = tree_next_block(b->draft.base, &b->draft.tree[BLOCK_NAMES], &key, &done)) != NULL) {
+	while (rc == 0 &&
+	       (blk = tree_next_block(b->draft.base, &b->draft.tree[BLOCK_NAMES], &key, &done)) != NULL) {
 		rc = occlude_block(b, at, hashes, cnt);
 		at = key;
 	}

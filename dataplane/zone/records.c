@@ -140,7 +140,8 @@ void records_sort_by_set(struct records *r)
 	sort(r, by_set);
 }
 
-void set_view(const struct set_source *src, const struct entry *e, const struct set_raw *raw, struct rrset *out)
+void set_view(const struct set_source *src, const struct entry *e, const struct set_raw *raw,
+	      struct rrset *out)
 {
 	struct set_raw shared;
 	uint8_t form = raw->form;
@@ -212,8 +213,8 @@ size_t entry_owner_at(const struct set_source *src, const struct entry *e, uint8
 	return (size_t)e->rel_len + src->apex_len;
 }
 
-int records_add_entry(struct records *r, const struct set_source *src, const struct entry *e, uint8_t *scratch,
-		      uint8_t *rdata)
+int records_add_entry(struct records *r, const struct set_source *src, const struct entry *e,
+		      uint8_t *scratch, uint8_t *rdata)
 {
 	uint8_t owner[NAME_LEN_MAX];
 	size_t owner_len = entry_owner_at(src, e, owner);

@@ -13,7 +13,8 @@ struct record {
 	uint32_t seq; /* order of arrival */
 	uint16_t len;
 	uint16_t type;
-	uint16_t set; /* the type of the set that it belongs to: an RRSIG goes with what it covers, if that exists */
+	uint16_t
+		set; /* the type of the set that it belongs to: an RRSIG goes with what it covers, if that exists */
 	bool sig;
 	bool del;
 };
@@ -56,7 +57,8 @@ struct set_source {
 };
 
 /* A view of one set of entry e, shared or not. */
-void set_view(const struct set_source *src, const struct entry *e, const struct set_raw *raw, struct rrset *out);
+void set_view(const struct set_source *src, const struct entry *e, const struct set_raw *raw,
+	      struct rrset *out);
 
 /* Unpacks a set; owner is e's absolute name as received. scratch: RECORDS_SCRATCH octets. */
 #define RECORDS_SCRATCH (65536 + 1024)
@@ -64,8 +66,8 @@ int records_add_set(struct records *r, const struct set_source *src, const uint8
 		    const struct rrset *set, uint8_t *scratch, uint8_t *rdata);
 
 /* All sets of an entry. */
-int records_add_entry(struct records *r, const struct set_source *src, const struct entry *e, uint8_t *scratch,
-		      uint8_t *rdata);
+int records_add_entry(struct records *r, const struct set_source *src, const struct entry *e,
+		      uint8_t *scratch, uint8_t *rdata);
 
 /* The absolute owner name as received; returns its length. */
 size_t entry_owner_at(const struct set_source *src, const struct entry *e, uint8_t out[NAME_LEN_MAX]);

@@ -52,7 +52,8 @@ static void fix_owners(uint8_t *dst, size_t len, uint16_t owner, bool skip_first
 			wire_store16(dst + off, (uint16_t)(POINTER_TAG | owner));
 }
 
-size_t rrset_link(const struct rrset *set, const struct rrset_place *place, uint8_t *msg, size_t at, bool with_sigs)
+size_t rrset_link(const struct rrset *set, const struct rrset_place *place, uint8_t *msg, size_t at,
+		  bool with_sigs)
 {
 	size_t len = set->len + (with_sigs ? set->sig_len : 0);
 	uint8_t *dst = msg + at;
@@ -61,7 +62,7 @@ size_t rrset_link(const struct rrset *set, const struct rrset_place *place, uint
 	if (place->literal != NULL) {
 		memcpy(dst, place->literal, place->literal_len);
 		memcpy(dst + place->literal_len, set->body + 2, len - 2);
-		dst += place->literal_len - 2u;
+		dst += (size_t)place->literal_len - 2; /* the root's name is shorter than a pointer */
 	} else {
 		memcpy(dst, set->body, len);
 	}
@@ -77,7 +78,7 @@ size_t rrset_link(const struct rrset *set, const struct rrset_place *place, uint
 size_t rrset_link_glue(const struct rrset *glue, const struct rrset_place *place, size_t ns_at, uint8_t *msg,
 		       size_t at)
 {
-	size_t ns_body = ns_at + (place->literal != NULL ? place->literal_len - 2u : 0);
+	size_t ns_body = ns_at + (place->literal != NULL ? (size_t)place->literal_len - 2 : 0);
 	struct moves m = moves_of(glue, place, ns_body);
 
 	memcpy(msg + at, glue->body, glue->len);

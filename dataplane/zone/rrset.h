@@ -61,7 +61,7 @@ static inline size_t rrset_linked_len(const struct rrset *set, const struct rrse
 				      bool with_sigs)
 {
 	return set->len + (with_sigs ? set->sig_len : 0) +
-	       (place->literal != NULL ? place->literal_len - 2u : 0);
+	       (place->literal != NULL ? (size_t)place->literal_len - 2 : 0);
 }
 
 /*

@@ -159,8 +159,8 @@ static const struct entry *find_name(const struct snapshot *s, const uint8_t *na
 }
 
 /* Addresses of e as an additional target of a set of type at owner. False: none to give. */
-static bool target_sets(const struct snapshot *s, const struct entry *owner, uint16_t type, const struct entry *e,
-			struct rrset_target *out)
+static bool target_sets(const struct snapshot *s, const struct entry *owner, uint16_t type,
+			const struct entry *e, struct rrset_target *out)
 {
 	bool a, aaaa;
 
@@ -183,8 +183,8 @@ static bool target_sets(const struct snapshot *s, const struct entry *owner, uin
 	return a || aaaa;
 }
 
-bool snapshot_next_target(const struct snapshot *s, const struct entry *e, const struct rrset *set, unsigned *iter,
-			  struct rrset_target *out)
+bool snapshot_next_target(const struct snapshot *s, const struct entry *e, const struct rrset *set,
+			  unsigned *iter, struct rrset_target *out)
 {
 	unsigned skip = target_offset(set->type);
 	uint8_t owner[NAME_LEN_MAX];

@@ -1,5 +1,6 @@
 /* Lines of snapshots and their reclamation. Contracts in the headers; any thread, under the versions lock. */
 #include "dataplane/zone/version.h"
+#include "dataplane/zone/order.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ int version_begin(struct arena *arena, const struct snapshot *base, struct line 
 	*out_own_line = line == NULL;
 	if (line != NULL) {
 		memcpy(out->tree, base->tree, sizeof(out->tree));
+		out->order_root = base->order_root;
 		out->bytes = base->info.bytes;
 	} else {
 		line = calloc(1, sizeof(*line));
@@ -146,6 +148,7 @@ static void snapshot_destroy(struct snapshot *s)
 		/* Nothing came after it: what it has and the one before has not is nobody's. */
 		for (unsigned kind = 0; kind < BLOCK_KIND_CNT; kind++)
 			tree_visit_younger(s->base, &s->tree[kind], kept, give_back, s->arena);
+		order_visit_younger(s->base, s->order_root, kept, give_back, s->arena);
 		dead_free(s->dead);
 	}
 	if (older != NULL)

@@ -26,6 +26,8 @@ struct snapshot {
 	uint64_t apex_hash;
 	uint8_t apex_len;
 	uint8_t apex_label_cnt;
+	uint32_t order_root;	   /* order.h; 0: no NSEC */
+	const uint8_t *nsec3param; /* record data of the chain in use; NULL: none */
 	/* Constant too. */
 	uint64_t version;
 	uint64_t key;
@@ -61,3 +63,9 @@ void version_abort(struct line *line, struct draft *d);
 
 /* s, which has taken over what the draft had, becomes the newest of its line. COMMIT of the draft, not of the zone. */
 void version_commit(struct line *line, struct draft *d, struct snapshot *s);
+
+/* denial.c. RFC 5155 5. params: algorithm, flags, iterations, salt: NSEC3PARAM record data. name: lower case. */
+void nsec3_hash(const uint8_t *params, const uint8_t *name, uint8_t out[20]);
+
+/* The record data in e's NSEC3 set that belongs to the chain in use; NULL: none. */
+const uint8_t *nsec3_chain_record(const struct snapshot *s, const struct entry *e, struct rrset *out);

@@ -33,14 +33,14 @@ struct slot {
 struct index {
 	struct rcu_head rcu;
 	uint32_t mask;
-	uint32_t used; /* control: words that are not empty */
+	uint32_t used;	  /* control: words that are not empty */
 	uint64_t words[]; /* control writes, readers read; relaxed but for the release that shows a slot */
 };
 
 struct zonetab {
-	struct slot **chunks;	  /* RCU-free: set once, before any index word leads there */
-	struct index *cur;	  /* RCU: control writes, readers read */
-	struct index *old;	  /* the same; NULL unless growing */
+	struct slot **chunks;	       /* RCU-free: set once, before any index word leads there */
+	struct index *cur;	       /* RCU: control writes, readers read */
+	struct index *old;	       /* the same; NULL unless growing */
 	uint64_t labels[LABELS_WORDS]; /* bit n: some apex has n labels; control writes, readers read */
 	uint64_t key;
 	/* Control only. */

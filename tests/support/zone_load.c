@@ -4,7 +4,7 @@
 #include <ldns/ldns.h>
 #include <string.h>
 
-/* Uncompressed record data as ldns writes it, without the length in front. */
+/* ldns writes record data uncompressed and without its length in front. */
 static enum builder_verdict add_record(struct builder *b, const ldns_rr *rr)
 {
 	ldns_buffer *rdata = ldns_buffer_new(LDNS_MAX_PACKETLEN);
@@ -14,8 +14,8 @@ static enum builder_verdict add_record(struct builder *b, const ldns_rr *rr)
 		return verdict;
 	if (ldns_rr_rdata2buffer_wire(rdata, rr) == LDNS_STATUS_OK)
 		verdict = builder_add(b, ldns_rdf_data(ldns_rr_owner(rr)), (uint16_t)ldns_rr_get_type(rr),
-				      ldns_rr_ttl(rr), ldns_buffer_at(rdata, 2),
-				      (uint16_t)(ldns_buffer_position(rdata) - 2));
+				      ldns_rr_ttl(rr), ldns_buffer_begin(rdata),
+				      (uint16_t)ldns_buffer_position(rdata));
 	ldns_buffer_free(rdata);
 	return verdict;
 }
