@@ -1,8 +1,8 @@
 /*
  * The Internet checksum (RFC 1071). Pure; inline for the packet path.
  *
- * Sums are taken over native-order 32-bit words into 64 bits: ones'-complement addition does not care for the byte
- * order as long as the result is stored as it was loaded, and 64 bits hold the carries of any frame.
+ * Sums are taken over native-order 64-bit words with the carry added back: ones'-complement addition does not care
+ * for the byte order as long as the result is stored as it was loaded, nor for the width of the words.
  */
 #pragma once
 
@@ -10,29 +10,53 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Ones'-complement addition of 64 bits: add and add-with-carry. */
+static inline uint64_t checksum_plus(uint64_t a, uint64_t b)
+{
+	uint64_t sum = a + b;
+
+	return sum + (sum < b);
+}
+
 /* Adds len octets to a running sum. Only the last piece of a sum may have an odd length. */
 static inline uint64_t checksum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
-	uint64_t tail = 0;
+	uint64_t word, tail = 0;
+	uint32_t half;
+	uint16_t pair;
 
 	for (; len >= 8; p += 8, len -= 8) {
-		uint64_t word;
-
 		memcpy(&word, p, sizeof(word));
-		sum += (word & UINT32_MAX) + (word >> 32);
+		sum = checksum_plus(sum, word);
 	}
-	memcpy(&tail, p, len); // zero-filled behind: RFC 1071 pads an odd octet with zero
-	return sum + (tail & UINT32_MAX) + (tail >> 32);
+	if (len & 4) {
+		memcpy(&half, p, sizeof(half));
+		tail += half;
+		p += 4;
+	}
+	if (len & 2) {
+		memcpy(&pair, p, sizeof(pair));
+		tail += pair;
+		p += 2;
+	}
+	if (len & 1) { // RFC 1071 pads an odd octet with zero
+		pair = 0;
+		memcpy(&pair, p, 1);
+		tail += pair;
+	}
+	return checksum_plus(sum, tail);
 }
 
 /* The sum as 16 bits in the order of the octets summed, not complemented. */
 static inline uint16_t checksum_fold(uint64_t sum)
 {
-	sum = (sum & UINT32_MAX) + (sum >> 32);
-	sum = (sum & UINT32_MAX) + (sum >> 32);
-	sum = (sum & UINT16_MAX) + (sum >> 16);
-	sum = (sum & UINT16_MAX) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t half;
+
+	// The halves added to their own mirror: the upper one then has the carry of the lower one in it.
+	sum += sum << 32 | sum >> 32;
+	half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
 }
 
 /* A 16-bit number in host order as a word of a sum. */

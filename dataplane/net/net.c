@@ -13,6 +13,7 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/net/tap_signals.h"
 #include "dataplane/net/worker.h"
 
 /* Per-lcore cache of a pool; DPDK wants the pool to be at least half as big again. */
@@ -24,6 +25,7 @@
 
 struct net {
 	struct eal *eal;
+	struct tap_signals *tap_signals; /* NULL: no port needs it */
 	struct port *ports;
 	unsigned port_cnt, ports_open;
 	struct worker *workers;
@@ -181,8 +183,12 @@ static int open_ports(struct net *n, const struct net_config *config, struct net
 			       .address_cnt = config->listen_cnt};
 
 	for (unsigned i = 0; i < n->port_cnt; i++) {
-		int rc;
+		int rc = 0;
 
+		if (n->tap_signals == NULL && port_may_have_tap(&n->ports[i]))
+			rc = tap_signals_start(&n->tap_signals, err);
+		if (rc < 0)
+			return rc;
 		n->ports_open++;
 		rc = port_open(&n->ports[i], &env, err);
 		if (rc < 0)
@@ -263,6 +269,7 @@ void net_close(struct net *n)
 	net_stop(n);
 	while (n->ports_open > 0)
 		port_close(&n->ports[--n->ports_open]);
+	tap_signals_stop(n->tap_signals);
 	for (unsigned i = 0; n->pools != NULL && i < n->worker_cnt; i++)
 		rte_mempool_free(n->pools[i]);
 	eal_stop(n->eal);
@@ -297,14 +304,19 @@ bool net_dgram_recv(struct net *n, struct net_dgram *out)
 int net_dgram_reply(struct net *n, const struct net_dgram *d)
 {
 	struct net_dgram *room;
+	struct worker *w;
 
 	if (d->worker >= n->worker_cnt || d->port >= n->port_cnt || d->len > NET_DGRAM_MAX)
 		return -EINVAL;
-	room = dgram_ring_room(n->workers[d->worker].replies);
-	if (room == NULL)
+	w = &n->workers[d->worker];
+	room = dgram_ring_room(w->replies);
+	if (room == NULL) {
+		// The one counter of a worker that the control loop writes.
+		atomic_fetch_add_explicit(&w->counter[NET_CNT_notify_reply_full], 1, memory_order_relaxed);
 		return -ENOBUFS;
+	}
 	dgram_copy(room, d);
-	dgram_ring_put(n->workers[d->worker].replies);
+	dgram_ring_put(w->replies);
 	return 0;
 }
 

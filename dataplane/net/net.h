@@ -59,7 +59,11 @@ struct net_error {
 	char text[512];
 };
 
-/* EAL, mempools, ports, the XDP program. Returns 0, or -errno with *err filled; nothing is left behind then. */
+/*
+ * EAL, mempools, ports, the XDP program. Returns 0, or -errno with *err filled; nothing is left behind then.
+ * Once per process, as EAL is. The caller's thread keeps the CPUs that it had, less the workers'; with TAPs it has
+ * real-time signals blocked from now on. Threads made later inherit both.
+ */
 int net_open(const struct net_config *config, struct net **out, struct net_error *err);
 
 /* One engine per worker, in worker order; they stay the caller's. Workers register with RCU themselves. */
@@ -91,7 +95,7 @@ struct net_dgram {
 /* Control loop: the next request, or false. Cheap when there is none; called from a short timer. */
 bool net_dgram_recv(struct net *n, struct net_dgram *out);
 
-/* Control loop: sends d->msg (d->len octets) back. Returns 0 or -ENOBUFS (counted). */
+/* Control loop: sends d->msg (d->len octets) back the way d came. Returns 0, or -ENOBUFS (counted). */
 int net_dgram_reply(struct net *n, const struct net_dgram *d);
 
 /* Declared in one list like ANSWER_COUNTERS; per worker. The module completes the list as it grows. */
@@ -118,6 +122,7 @@ int net_dgram_reply(struct net *n, const struct net_dgram *d);
 	X(drop_answer, "dropped by the answer engine; its own counters say why")                        \
 	X(notify_requests, "NOTIFY requests handed to the control loop")                                \
 	X(notify_ring_full, "NOTIFY dropped because the ring to the control loop was full")             \
+	X(notify_reply_full, "NOTIFY responses dropped because the ring to the worker was full")        \
 	X(notify_no_buffer, "NOTIFY responses dropped because the packet buffers had run out")          \
 	X(drop_notify_size, "NOTIFY requests or responses dropped because they were too large")         \
 	X(turns, "turns of the worker loop")                                                            \

@@ -34,7 +34,7 @@ struct packet_listen {
 	struct address slot[];
 };
 
-static size_t addr_len(uint8_t family)
+static inline size_t addr_len(uint8_t family)
 {
 	return family == 4 ? 4 : 16;
 }
@@ -93,11 +93,17 @@ bool packet_listen_add(struct packet_listen *l, uint8_t family, const uint8_t *a
 	return true;
 }
 
-bool packet_listen_has(const struct packet_listen *l, uint8_t family, const uint8_t *addr)
+/* Inlined with a constant family on the packet path. */
+static inline bool listen_has(const struct packet_listen *l, uint8_t family, const uint8_t *addr)
 {
 	struct address a = address_load(family, addr);
 
 	return l->slot[find_slot(l, &a)].family != 0;
+}
+
+bool packet_listen_has(const struct packet_listen *l, uint8_t family, const uint8_t *addr)
+{
+	return family == 4 ? listen_has(l, 4, addr) : listen_has(l, 6, addr);
 }
 
 void packet_listen_free(struct packet_listen *l)
@@ -160,8 +166,8 @@ uint16_t packet_client_port(const struct packet *p, const uint8_t *frame)
 	return wire_load16(frame + p->udp_at);
 }
 
-/* Source and destination address lie side by side in both headers. */
-static uint64_t pseudo_sum(uint8_t family, const uint8_t *addrs, uint16_t udp_len)
+/* Source and destination address lie side by side in both headers. Inlined with a constant family. */
+static inline uint64_t pseudo_sum(uint8_t family, const uint8_t *addrs, uint16_t udp_len)
 {
 	return checksum_add(checksum_be16(udp_len) + checksum_be16(PROTO_UDP), addrs, 2 * addr_len(family));
 }
@@ -211,6 +217,7 @@ static enum packet_verdict parse_ipv4(const struct packet_filter *filter, const 
 {
 	const uint8_t *ip = frame + out->l3_at;
 	size_t left = len - out->l3_at, hdr_len, ip_len;
+	uint64_t sum;
 
 	if (left < PACKET_IPV4_LEN)
 		return PACKET_DROP_RUNT;
@@ -221,11 +228,15 @@ static enum packet_verdict parse_ipv4(const struct packet_filter *filter, const 
 	if (ip_len > left) // a longer frame is padding
 		return PACKET_DROP_IP_LENGTH;
 	if (ip[9] != PROTO_UDP || (wire_load16(ip + 6) & IPV4_MORE_OR_OFFSET) != 0 ||
-	    !packet_listen_has(filter->listen, 4, ip + 16))
+	    !listen_has(filter->listen, 4, ip + 16))
 		return PACKET_PUNT;
-	if (!(verified & PACKET_IP_VERIFIED) && checksum_fold(checksum_add(0, ip, hdr_len)) != UINT16_MAX)
-		return PACKET_DROP_IP_HEADER;
-	if (hdr_len > PACKET_IPV4_LEN && !ipv4_options_valid(ip + PACKET_IPV4_LEN, hdr_len - PACKET_IPV4_LEN))
+	sum = checksum_add(0, ip, PACKET_IPV4_LEN);
+	if (hdr_len > PACKET_IPV4_LEN) {
+		sum = checksum_add(sum, ip + PACKET_IPV4_LEN, hdr_len - PACKET_IPV4_LEN);
+		if (!ipv4_options_valid(ip + PACKET_IPV4_LEN, hdr_len - PACKET_IPV4_LEN))
+			return PACKET_DROP_IP_HEADER;
+	}
+	if (!(verified & PACKET_IP_VERIFIED) && checksum_fold(sum) != UINT16_MAX)
 		return PACKET_DROP_IP_HEADER;
 	out->family = 4;
 	out->udp_at = (uint16_t)(out->l3_at + hdr_len);
@@ -247,7 +258,7 @@ static enum packet_verdict parse_ipv6(const struct packet_filter *filter, const 
 	payload_len = wire_load16(ip + 4);
 	if (payload_len > left - PACKET_IPV6_LEN)
 		return PACKET_DROP_IP_LENGTH;
-	if (ip[6] != PROTO_UDP || !packet_listen_has(filter->listen, 6, ip + 24))
+	if (ip[6] != PROTO_UDP || !listen_has(filter->listen, 6, ip + 24))
 		return PACKET_PUNT;
 	out->family = 6;
 	out->udp_at = (uint16_t)(out->l3_at + PACKET_IPV6_LEN);
@@ -258,8 +269,8 @@ static enum packet_verdict parse_ipv6(const struct packet_filter *filter, const 
 static bool udp_checksum_valid(const struct packet_filter *filter, const uint8_t *frame, uint16_t udp_len,
 			       struct packet *out)
 {
-	const uint8_t *udp = frame + out->udp_at;
-	uint64_t pseudo = pseudo_sum(out->family, packet_client(out, frame), udp_len);
+	const uint8_t *udp = frame + out->udp_at, *addrs = packet_client(out, frame);
+	uint64_t pseudo = out->family == 4 ? pseudo_sum(4, addrs, udp_len) : pseudo_sum(6, addrs, udp_len);
 	uint16_t field;
 
 	memcpy(&field, udp + 6, sizeof(field));
@@ -269,6 +280,13 @@ static bool udp_checksum_valid(const struct packet_filter *filter, const uint8_t
 		return true;
 	out->partial = filter->partial_checksum && field == checksum_fold(pseudo);
 	return out->partial;
+}
+
+static bool source_answered(const struct packet_filter *filter, const uint8_t *frame, const struct packet *p)
+{
+	return source_port_valid(packet_client_port(p, frame)) &&
+	       packet_source_valid(p->family, packet_client(p, frame)) &&
+	       !packet_listen_has(filter->listen, p->family, packet_client(p, frame));
 }
 
 static enum packet_verdict parse_udp(const struct packet_filter *filter, const uint8_t *frame,
@@ -285,9 +303,7 @@ static enum packet_verdict parse_udp(const struct packet_filter *filter, const u
 	if (udp_len < PACKET_UDP_LEN ||
 	    udp_len > payload_len) // shorter is allowed: RFC 9868 puts options there
 		return PACKET_DROP_UDP_LENGTH;
-	if (!source_port_valid(wire_load16(udp)) ||
-	    !packet_source_valid(out->family, packet_client(out, frame)) ||
-	    packet_listen_has(filter->listen, out->family, packet_client(out, frame)))
+	if (!source_answered(filter, frame, out))
 		return PACKET_DROP_SOURCE;
 	out->partial = false;
 	if (!(verified & PACKET_UDP_VERIFIED) && !udp_checksum_valid(filter, frame, udp_len, out))
@@ -348,9 +364,9 @@ static void write_ipv6(uint8_t *ip, size_t udp_len)
 	ip[7] = TTL;
 }
 
-/* addrs: the response's source and destination, side by side. */
-static void write_udp(uint8_t *udp, uint8_t family, const uint8_t *addrs, uint16_t client_port,
-		      size_t udp_len, enum packet_tx_checksum mode)
+/* addrs: the response's source and destination, side by side. Inlined with a constant family. */
+static inline void write_udp(uint8_t *udp, uint8_t family, const uint8_t *addrs, uint16_t client_port,
+			     size_t udp_len, enum packet_tx_checksum mode)
 {
 	uint64_t pseudo = pseudo_sum(family, addrs, (uint16_t)udp_len);
 	uint16_t sum;
@@ -369,42 +385,53 @@ static void write_udp(uint8_t *udp, uint8_t family, const uint8_t *addrs, uint16
 	memcpy(udp + 6, &sum, sizeof(sum));
 }
 
-static void write_ip_udp(uint8_t *ip, uint8_t family, uint16_t client_port, size_t udp_len,
-			 enum packet_tx_checksum mode)
+/*
+ * IP and UDP headers at ip, msg_len octets of message behind them. client and server are the request's source and
+ * destination; they may lie where the header is written.
+ */
+static void write_ip_udp(uint8_t *ip, uint8_t family, const uint8_t *client, const uint8_t *server,
+			 uint16_t client_port, size_t msg_len, enum packet_tx_checksum mode)
 {
+	size_t udp_len = PACKET_UDP_LEN + msg_len;
+	uint8_t addrs[32];
+
 	if (family == 4) {
+		memcpy(addrs, server, 4);
+		memcpy(addrs + 4, client, 4);
+		memcpy(ip + 12, addrs, 8);
 		write_ipv4(ip, udp_len, mode);
 		write_udp(ip + PACKET_IPV4_LEN, 4, ip + 12, client_port, udp_len, mode);
 	} else {
+		memcpy(addrs, server, 16);
+		memcpy(addrs + 16, client, 16);
+		memcpy(ip + 8, addrs, 32);
 		write_ipv6(ip, udp_len);
 		write_udp(ip + PACKET_IPV6_LEN, 6, ip + 8, client_port, udp_len, mode);
 	}
 }
 
-/* Ethernet header with tags, addresses swapped; to may overlap from. */
-static void write_ethernet(uint8_t *to, const uint8_t *from, size_t len)
+/* The way back: the Ethernet addresses change places, the tags stay. */
+static inline void swap_ethernet(uint8_t *l2)
 {
-	uint8_t l2[PACKET_L2_MAX];
+	uint8_t own[6];
 
-	memcpy(l2, from + 6, 6);
-	memcpy(l2 + 6, from, 6);
-	memcpy(l2 + 12, from + 12, len - 12);
-	memcpy(to, l2, len);
+	memcpy(own, l2, 6);
+	memcpy(l2, l2 + 6, 6);
+	memcpy(l2 + 6, own, 6);
 }
 
 size_t packet_respond(const struct packet *p, uint8_t *frame, size_t msg_len, enum packet_tx_checksum mode,
 		      size_t *out_at)
 {
-	size_t ip_len = p->family == 4 ? PACKET_IPV4_LEN : PACKET_IPV6_LEN, a_len = addr_len(p->family);
+	size_t ip_len = p->family == 4 ? PACKET_IPV4_LEN : PACKET_IPV6_LEN;
 	size_t ip_at = p->udp_at - ip_len, at = ip_at - p->l3_at;
-	uint16_t client_port = packet_client_port(p, frame);
-	uint8_t addrs[32];
 
-	memcpy(addrs, packet_server(p, frame), a_len);
-	memcpy(addrs + a_len, packet_client(p, frame), a_len);
-	memcpy(frame + ip_at + (p->family == 4 ? 12 : 8), addrs, 2 * a_len);
-	write_ethernet(frame + at, frame, p->l3_at);
-	write_ip_udp(frame + ip_at, p->family, client_port, PACKET_UDP_LEN + msg_len, mode);
+	// The pieces of the request's IP header are read before the new one, or the moved tags, are written over it.
+	write_ip_udp(frame + ip_at, p->family, packet_client(p, frame), packet_server(p, frame),
+		     packet_client_port(p, frame), msg_len, mode);
+	if (at != 0)
+		memmove(frame + at, frame, p->l3_at);
+	swap_ethernet(frame + at);
 	*out_at = at;
 	return p->l3_at + ip_len + PACKET_UDP_LEN + msg_len;
 }
@@ -412,16 +439,15 @@ size_t packet_respond(const struct packet *p, uint8_t *frame, size_t msg_len, en
 size_t packet_build(const struct packet_return *to, const uint8_t *msg, size_t msg_len, uint8_t *frame,
 		    size_t cap)
 {
-	size_t ip_len = to->family == 4 ? PACKET_IPV4_LEN : PACKET_IPV6_LEN, a_len = addr_len(to->family);
+	size_t ip_len = to->family == 4 ? PACKET_IPV4_LEN : PACKET_IPV6_LEN;
 	size_t len = to->l2_len + ip_len + PACKET_UDP_LEN + msg_len;
-	uint8_t *ip = frame + to->l2_len, *addrs = ip + (to->family == 4 ? 12 : 8);
+	uint8_t *ip = frame + to->l2_len;
 
 	if (len > cap || to->l2_len < PACKET_ETH_LEN || to->l2_len > PACKET_L2_MAX)
 		return 0;
-	write_ethernet(frame, to->l2, to->l2_len);
-	memcpy(addrs, to->server, a_len);
-	memcpy(addrs + a_len, to->client, a_len);
+	memcpy(frame, to->l2, to->l2_len);
+	swap_ethernet(frame);
 	memcpy(ip + ip_len + PACKET_UDP_LEN, msg, msg_len);
-	write_ip_udp(ip, to->family, to->client_port, PACKET_UDP_LEN + msg_len, PACKET_TX_SOFTWARE);
+	write_ip_udp(ip, to->family, to->client, to->server, to->client_port, msg_len, PACKET_TX_SOFTWARE);
 	return len;
 }

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <net/if.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -187,6 +186,11 @@ int port_check(struct port *p, const struct net_port_config *config, uint16_t in
 		return 0;
 	}
 	return -EINVAL;
+}
+
+bool port_may_have_tap(const struct port *p)
+{
+	return p->config.exception[0] != '\0' || p->config.driver == NET_VDEV;
 }
 
 unsigned port_buffers(const struct port *p)
@@ -388,8 +392,6 @@ static int make_exception(struct port *p, const struct port_env *env, struct net
 	char args[96];
 	int rc;
 
-	// The driver has the kernel signal each arrival; when its queue of signals overflows SIGIO comes instead.
-	signal(SIGIO, SIG_IGN);
 	snprintf(p->tap_device, sizeof(p->tap_device), "net_tap_exception%u", p->index);
 	snprintf(args, sizeof(args), "iface=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x", p->config.exception, m[0],
 		 m[1], m[2], m[3], m[4], m[5]);
@@ -483,7 +485,9 @@ int port_info(const struct port *p, struct net_port_info *out)
 	if (rc < 0)
 		return rc;
 	*out = (struct net_port_info){
-		.link_up = link.link_status == RTE_ETH_LINK_UP,
+		// net_af_xdp always says up; the interface knows better.
+		.link_up = p->config.driver == NET_AF_XDP ? port_xdp_link_up(&p->xdp)
+							  : link.link_status == RTE_ETH_LINK_UP,
 		.mtu = p->mtu,
 		.queues = p->queue_cnt,
 		.tx_checksum_offload = p->offload,

@@ -34,6 +34,9 @@ struct port {
 int port_check(struct port *p, const struct net_port_config *config, uint16_t index, uint16_t queue_cnt,
 	       struct net_error *err);
 
+/* Is there a TAP of DPDK's, or may there be? See tap_signals.h. */
+bool port_may_have_tap(const struct port *p);
+
 /* How many packet buffers one queue pair of this port can hold. */
 unsigned port_buffers(const struct port *p);
 

@@ -354,6 +354,13 @@ int port_xdp_listen(struct port_xdp *x, const struct net_address *listen, unsign
 	return rc;
 }
 
+bool port_xdp_link_up(const struct port_xdp *x)
+{
+	struct ifreq ifr;
+
+	return request(x->interface, SIOCGIFFLAGS, &ifr) == 0 && (ifr.ifr_flags & IFF_RUNNING) != 0;
+}
+
 void port_xdp_fini(struct port_xdp *x)
 {
 	struct bpf_prog_info info = {0};

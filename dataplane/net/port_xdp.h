@@ -33,5 +33,7 @@ int port_xdp_make_object(struct port_xdp *x, struct net_error *err);
 int port_xdp_listen(struct port_xdp *x, const struct net_address *listen, unsigned listen_cnt,
 		    struct net_error *err);
 
+bool port_xdp_link_up(const struct port_xdp *x);
+
 /* Closes the file; detaches our program if it is still there. */
 void port_xdp_fini(struct port_xdp *x);

@@ -22,7 +22,7 @@ struct worker {
 
 	_Atomic bool stop; /* written by the control loop */
 
-	/* Written by the worker, read by anyone. */
+	/* Written by the worker (notify_reply_full: by the control loop), read by anyone. */
 	alignas(64) _Atomic uint64_t counter[NET_COUNTER_CNT];
 	/* The worker's own. */
 	uint32_t idle_turns;
