@@ -359,6 +359,8 @@ static bool step_dname(struct walk *w)
 		return false;
 	}
 	cname_rdata_at = dname_cname(w, set.ttl, dname_at + CNAME_RDATA_AT);
+	if (w->r->query->type == DNS_TYPE_CNAME || w->r->query->type == DNS_TYPE_ANY)
+		return false; /* it is what the question asks for, as a stored one would be */
 	return cname_rdata_at != 0 && follow(w, cname_rdata_at);
 }
 
@@ -386,7 +388,10 @@ static bool step(struct walk *w)
 	return false;
 }
 
-/* RFC 2308 3: the SOA with TTL min(SOA TTL, MINIMUM), so that it says how long the answer may be kept. */
+/*
+ * RFC 2308 3: the SOA with TTL min(SOA TTL, MINIMUM), so that it says how long the answer may be kept. Nobody may keep
+ * what was said about all classes at once, for it is not authoritative.
+ */
 static void put_soa(struct walk *w)
 {
 	const struct lookup *l = &w->step->lookup;
@@ -395,6 +400,8 @@ static void put_soa(struct walk *w)
 	struct rrset set;
 	uint32_t minimum;
 
+	if (w->r->query->class != DNS_CLASS_IN)
+		return;
 	if (!entry_set(l->snap, snapshot_apex(l->snap), DNS_TYPE_SOA, &set) ||
 	    !reply_require(w->r, REPLY_AUTHORITY, &place, &set))
 		return;
@@ -418,10 +425,10 @@ static void put_referral(struct walk *w)
 	w->set_entry = l->entry;
 	if (!w->r->with_sigs)
 		return;
-	if (entry_set(l->snap, l->entry, DNS_TYPE_DS, &set))
-		reply_require(w->r, REPLY_AUTHORITY, &place, &set);
-	else
+	if (!entry_set(l->snap, l->entry, DNS_TYPE_DS, &set))
 		denial_put_delegation(w->r, &w->step->name, l, &w->sent);
+	else if (set.sig_cnt > 0) /* without a signature it secures nothing */
+		reply_require(w->r, REPLY_AUTHORITY, &place, &set);
 }
 
 static void put_authority(struct walk *w)

@@ -30,8 +30,10 @@ class Writer:
         self.lines = [f"$ORIGIN {apex}", "$TTL 3600",
                       "@ 3600 SOA ns1 hostmaster 2026010101 7200 900 1209600 300"]
         self.names = {apex}
+        self.ttls = {}  # one for all records of a set: unequal ones are mended in different ways (RFC 2181 5.2)
 
     def add(self, owner, rdtype, rdata, ttl=None):
+        ttl = self.ttls.setdefault((owner.lower(), rdtype), ttl)
         self.lines.append(f"{owner} {'' if ttl is None else ttl} IN {rdtype} {rdata}")
         self.names.add(self.apex if owner == "@" else owner if owner.endswith(".") else f"{owner}.{self.apex}")
 
@@ -267,6 +269,12 @@ class Corners:
         self.dnames = [dns.name.from_text(f"dn{i}.{APEX}") for i in range(8)] + \
                       [dns.name.from_text(f"dn.{OTHER}"), dns.name.from_text(f"long.dname.{APEX}")]
         self.ancestors = sorted({a for n in self.names for a in self._above(n)})
+
+        self.existing = set(self.names) | set(self.ancestors)
+
+    def is_synthesized(self, name):
+        """Whether a name of ours has no records or names below it of its own: a wildcard speaks for it."""
+        return name not in self.existing
 
     @staticmethod
     def _above(name):

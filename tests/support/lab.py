@@ -384,7 +384,7 @@ class Lab:
         m.flags &= ~dns.flags.RD
         if serial is not None:
             m.answer.append(dns.rrset.from_text(zone, 3600, "IN", "SOA",
-                                                f"ns1.{zone} hostmaster.{zone} {serial} 3600 600 86400 300"))
+                                                f"ns1.invalid. hostmaster.invalid. {serial} 3600 600 86400 300"))
         return dns.message.from_wire(self.exchange(m.to_wire(), server, tcp, source, timeout))
 
     def notify_to_served(self, zone, serial, change, timeout=10):
