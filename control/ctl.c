@@ -20,7 +20,8 @@
 
 static int fail(struct net_error *err, int rc, const char *path, const char *what)
 {
-	snprintf(err->text, sizeof(err->text), "cannot open the control socket %s: %s", path, what);
+	snprintf(err->text, sizeof(err->text), "cannot open the control socket %s: %s", path,
+		 what != NULL ? what : "unknown error");
 	return rc;
 }
 

@@ -116,19 +116,21 @@ void ctl_conn_send(struct ctl_conn *conn, json_t *response)
 {
 	struct write *w = malloc(sizeof(*w));
 	char *text = response != NULL ? json_dumps(response, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-	uv_buf_t bufs[2];
+	uv_buf_t buf;
+	size_t len;
 
 	json_decref(response);
 	if (w == NULL || text == NULL)
 		goto close;
 	w->text = text;
 	w->req.data = conn;
-	bufs[0] = uv_buf_init(text, (unsigned)strlen(text));
-	bufs[1] = uv_buf_init((char[]){'\n'}, 1);
+	len = strlen(text);
+	text[len++] = '\n'; /* in place of the NUL */
+	buf = uv_buf_init(text, (unsigned)len);
 	if (unsent(conn) == 0)
 		conn->active_ms = now_ms(conn);
 	conn->unsent_cnt++;
-	if (uv_write(&w->req, (uv_stream_t *)&conn->pipe, bufs, 2, on_written) == 0)
+	if (uv_write(&w->req, (uv_stream_t *)&conn->pipe, &buf, 1, on_written) == 0)
 		return;
 	conn->unsent_cnt--;
 close:
@@ -164,7 +166,7 @@ static ssize_t line_len(const struct ctl_conn *conn)
 
 static void conn_process(struct ctl_conn *conn)
 {
-	ssize_t len = -1;
+	ssize_t len;
 
 	if (conn->processing || conn->ctl->stopping)
 		return;
@@ -178,7 +180,7 @@ static void conn_process(struct ctl_conn *conn)
 	conn->processing = false;
 	if (conn->closing || conn->ending)
 		return;
-	if (conn->in_len == sizeof(conn->in) && conn->job == NULL && len < 0) {
+	if (conn->in_len == sizeof(conn->in) && line_len(conn) < 0) {
 		conn_refuse(conn, "too-large", "a request has at most 65535 octets");
 		return;
 	}

@@ -134,7 +134,6 @@ int tsig_sign_request(struct tsig *t, uint8_t *msg, size_t cap, uint64_t now_s, 
 	int ret;
 
 	t->state = TSIG_STATE_UNUSED;
-	t->unsigned_cnt = 0;
 	if (!hmac_begin(t))
 		return -EIO;
 	ret = sign(t, msg, cap, len, &r, false);

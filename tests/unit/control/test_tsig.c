@@ -1187,7 +1187,9 @@ static void a_response_signed_too_long_ago_is_badtime_also_in_the_middle(void **
 	struct fixture *f = *state;
 
 	sign_next(f, 0);
-	assert_int_equal(response_verdict(f, &f->m), TSIG_OK);
+	assert_int_equal(verify_response_at(&f->client, &f->m, NOW + TSIG_FUDGE_S + 1), TSIG_BADTIME);
+	assert_int_equal(response_verdict(f, &f->m),
+			 TSIG_OK); /* a first one does not spoil the transaction */
 	sign_next(f, 1);
 	assert_int_equal(verify_response_at(&f->client, &f->m, NOW + TSIG_FUDGE_S + 1), TSIG_BADTIME);
 	assert_int_equal(tsig_verify_end(&f->client), TSIG_BADTIME);
@@ -1206,6 +1208,8 @@ static void a_response_with_a_truncated_mac_is_refused_by_default(void **state)
 		assert_int_equal(verify_response_at(&f->client, &f->m, NOW),
 				 len < MAC_LEN / 2 ? TSIG_FORMERR : TSIG_BADTRUNC);
 	}
+	sign_next(f, 0); /* and the chain is as it was */
+	assert_int_equal(verify_response_at(&f->client, &f->m, NOW), TSIG_OK);
 }
 
 static void an_error_field_inside_a_stream_is_never_taken_for_signed(void **state)
@@ -1228,12 +1232,34 @@ static void an_oversized_message_is_formerr(void **state)
 {
 	struct fixture *f = *state;
 	struct tsig t;
+	size_t rdlen;
 
 	make_message(&f->m, 0, 0, 0);
-	f->m.len = DNS_MSG_MAX + 1;
+	wire_store16(f->m.octets + 6, 1);
+	memcpy(f->m.octets + f->m.len, "\xC0\x0C\xFF\0\0\1\0\0\16\20", 10);
+	rdlen = DNS_MSG_MAX + 1 - f->m.len - 12;
+	wire_store16(f->m.octets + f->m.len + 10, (uint16_t)rdlen);
+	memset(f->m.octets + f->m.len + 12, 0, rdlen);
+	f->m.len = DNS_MSG_MAX + 1; /* else without fault */
 	assert_int_equal(verify_request_at(&t, f->ring, &f->m, NOW), TSIG_FORMERR);
 	tsig_fini(&t);
 	assert_int_equal(verify_response_at(&f->client, &f->m, NOW), TSIG_FORMERR);
+}
+
+static void a_message_that_counts_more_or_fewer_records_than_it_holds_is_formerr(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned at = 5; at <= 11; at += 2) {
+		f->request.octets[at]++;
+		assert_int_equal(request_verdict(f, &f->request), TSIG_FORMERR);
+		f->request.octets[at]--;
+	}
+	for (unsigned at = 5; at <= 11; at += 6) {
+		f->request.octets[at]--;
+		assert_int_equal(request_verdict(f, &f->request), TSIG_FORMERR);
+		f->request.octets[at]++;
+	}
 }
 
 /* --- signing --- */
@@ -1271,6 +1297,9 @@ static void a_message_can_be_filled_to_65535_octets_with_its_signature(void **st
 	assert_int_equal(tsig_sign_response(&f->server, f->m.octets, sizeof(f->m.octets), NOW, &f->m.len), 0);
 	assert_int_equal(f->m.len, DNS_MSG_MAX);
 	assert_int_equal(verify_response_at(&f->client, &f->m, NOW), TSIG_OK);
+	f->m.len++; /* in a larger buffer an octet more is too many all the same */
+	assert_int_equal(tsig_sign_response(&f->server, f->m.octets, sizeof(f->m.octets), NOW, &f->m.len),
+			 -EMSGSIZE);
 }
 
 static void each_attempt_of_a_request_begins_anew(void **state)
@@ -1448,6 +1477,7 @@ int main(void)
 		T(a_response_with_a_truncated_mac_is_refused_by_default),
 		T(an_error_field_inside_a_stream_is_never_taken_for_signed),
 		T(an_oversized_message_is_formerr),
+		T(a_message_that_counts_more_or_fewer_records_than_it_holds_is_formerr),
 		T(what_does_not_fit_is_refused_and_the_message_left_as_it_was),
 		T(a_message_can_be_filled_to_65535_octets_with_its_signature),
 		T(each_attempt_of_a_request_begins_anew),

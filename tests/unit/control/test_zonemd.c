@@ -4,12 +4,15 @@
  * builder and the walk of a snapshot do.
  */
 #include "control/zonemd.h"
+#include "dataplane/zone/arena.h"
+#include "dataplane/zone/builder.h"
 
 #include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <urcu-qsbr.h>
 #include <cmocka.h>
 #include <ldns/ldns.h>
 
@@ -186,7 +189,7 @@ static void the_examples_of_rfc_8976_are_verified(void **state)
 
 static void zones_signed_and_digested_by_others_are_verified(void **state)
 {
-	static const char *const files[] = {"ldns-nsec.zone", "ldns-nsec3.zone"};
+	static const char *const files[] = {"ldns-nsec.zone", "ldns-nsec3.zone", "knot-nsec3.zone"};
 
 	for (size_t i = 0; i < COUNT(files); i++) {
 		struct zone *z = zone_read(files[i]);
@@ -383,6 +386,25 @@ static void another_serial_than_the_soas_is_a_failure_whatever_the_digest(void *
 	zone_free(z);
 }
 
+static void a_wrong_serial_of_one_unsupported_kind_is_not_forgotten_for_the_next(void **state)
+{
+	for (size_t wrong = 0; wrong < 2; wrong++) {
+		struct zone *z = zone_read("rfc8976-a1.zone");
+		struct record *md = zonemd_of(z, 0);
+		uint8_t rdata[54];
+
+		md->rdata[5] = 240;
+		memcpy(rdata, md->rdata, sizeof(rdata));
+		rdata[5] = 241;
+		record_add(z, z->apex, DNS_TYPE_ZONEMD, 86400, rdata, sizeof(rdata));
+		assert_int_equal(verdict_of(z), ZONEMD_UNSUPPORTED);
+		/* So that the wrong one sorts before the other, or behind it. */
+		zonemd_of(z, 0)->rdata[0] ^= wrong == 0 ? 0x40 : 0x80;
+		assert_int_equal(verdict_of(z), ZONEMD_SERIAL);
+		zone_free(z);
+	}
+}
+
 static void two_digests_of_one_kind_are_a_failure_even_when_one_is_right(void **state)
 {
 	struct zone *z = zone_read("rfc8976-a1.zone");
@@ -502,6 +524,59 @@ static void every_verdict_has_a_text_of_its_own(void **state)
 						zonemd_verdict_text((enum zonemd_verdict)b));
 }
 
+/* --- by snapshot --- */
+
+#define HASH_KEY UINT64_C(0x1f2e3d4c5b6a7988)
+
+static struct snapshot *snapshot_of(struct arena *arena, const struct zone *z)
+{
+	struct builder *b = builder_new(arena, HASH_KEY, z->apex, NULL, &builder_limits_none);
+	struct builder_report report;
+	struct snapshot *s = NULL;
+
+	assert_non_null(b);
+	for (size_t i = z->cnt; i-- > 0;) {
+		const struct snapshot_record *r = &z->records[i]->r;
+
+		assert_int_equal(builder_add(b, r->owner, r->type, r->ttl, r->rdata, r->rdata_len),
+				 BUILDER_OK);
+	}
+	assert_int_equal(builder_finish(b, &s, &report), BUILDER_OK);
+	builder_free(b);
+	return s;
+}
+
+static void snapshots_of_all_these_zones_are_verified_and_a_changed_one_is_not(void **state)
+{
+	static const char *const files[] = {"rfc8976-a1.zone", "rfc8976-a2.zone", "rfc8976-a3.zone",
+					    "rfc8976-a5.zone", "ldns-nsec.zone",  "ldns-nsec3.zone",
+					    "knot-nsec3.zone"};
+	struct arena_config config = {.bytes_max = UINT64_C(1) << 28, .protect = true};
+	struct arena *arena;
+
+	urcu_qsbr_register_thread();
+	assert_int_equal(arena_new(&config, &arena), 0);
+	for (size_t i = 0; i < COUNT(files); i++) {
+		struct zone *z = zone_read(files[i]);
+		struct snapshot *s = snapshot_of(arena, z);
+		struct zonemd_report by_record, by_snapshot;
+
+		assert_int_equal(zonemd_verify(s, &by_snapshot), ZONEMD_VERIFIED);
+		assert_int_equal(verify(z, &by_record), ZONEMD_VERIFIED);
+		assert_memory_equal(&by_record, &by_snapshot, sizeof(by_record));
+		snapshot_retire(s);
+
+		zone_find(z, DNS_TYPE_A, 0)->rdata[3] ^= 1;
+		s = snapshot_of(arena, z);
+		assert_int_equal(zonemd_verify(s, NULL), ZONEMD_MISMATCH);
+		snapshot_retire(s);
+		zone_free(z);
+	}
+	urcu_qsbr_barrier();
+	arena_free(arena);
+	urcu_qsbr_unregister_thread();
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -517,12 +592,14 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_zone_without_zonemd_is_none_and_is_not_hashed_to_the_end),
 		cmocka_unit_test(kinds_we_do_not_support_say_nothing),
 		cmocka_unit_test(another_serial_than_the_soas_is_a_failure_whatever_the_digest),
+		cmocka_unit_test(a_wrong_serial_of_one_unsupported_kind_is_not_forgotten_for_the_next),
 		cmocka_unit_test(two_digests_of_one_kind_are_a_failure_even_when_one_is_right),
 		cmocka_unit_test(a_duplicated_kind_does_not_spoil_another_that_is_right),
 		cmocka_unit_test(a_digest_of_another_length_is_malformed_and_not_a_prefix_that_fits),
 		cmocka_unit_test(a_mismatch_weighs_more_than_what_could_not_be_checked),
 		cmocka_unit_test(the_digest_does_not_depend_on_how_records_fall_into_buffers),
 		cmocka_unit_test(every_verdict_has_a_text_of_its_own),
+		cmocka_unit_test(snapshots_of_all_these_zones_are_verified_and_a_changed_one_is_not),
 	};
 
 	if (argc != 2) {

@@ -46,7 +46,7 @@ struct connection {
 	size_t fill;
 	uint8_t in[2048];
 	uint8_t *out;
-	size_t out_len, out_at;
+	size_t out_len, out_cap, out_at;
 };
 
 static void put_zone_soa(struct message *m, uint32_t serial, uint32_t expire)
@@ -150,8 +150,11 @@ static void append_message(struct connection *c, const struct message *m)
 {
 	size_t len = message_len(m);
 
-	c->out = realloc(c->out, c->out_len + 2 + len);
-	assert_non_null(c->out);
+	if (c->out_len + 2 + len > c->out_cap) {
+		c->out_cap = 2 * (c->out_len + 2 + len);
+		c->out = realloc(c->out, c->out_cap);
+		assert_non_null(c->out);
+	}
 	wire_store16(c->out + c->out_len, (uint16_t)len);
 	memcpy(c->out + c->out_len + 2, m->octets, len);
 	c->out_len += 2 + len;
@@ -281,6 +284,7 @@ struct bench {
 	struct zones *zones;
 	bool stopped;
 	bool done;
+	bool waits; /* for a command, until the zones stop */
 	char error[1024];
 };
 
@@ -408,6 +412,10 @@ static int teardown(void **state)
 
 	zones_stop(b->zones, on_stopped, b);
 	UNTIL(b, b->stopped);
+	if (b->waits) {
+		assert_true(b->done);
+		assert_string_equal(b->error, "lockstepd is stopping");
+	}
 	zones_free(b->zones);
 	primary_close(&b->primary);
 	uv_run(&b->loop, UV_RUN_DEFAULT);
@@ -746,7 +754,8 @@ static void a_command_is_answered_when_the_zones_stop(void **state)
 	b->done = false;
 	zones_retransfer(b->zones, 0, on_done, b);
 	UNTIL(b, b->primary.transfers == 2);
-	/* The teardown stops and checks that nothing is left. */
+	/* The teardown stops, and checks that it was answered and nothing is left. */
+	b->waits = true;
 }
 
 static void stopping_while_a_query_runs_leaves_nothing(void **state)
