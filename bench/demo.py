@@ -123,7 +123,7 @@ class Show:
                 w.note(f"({status.get('state')}{': ' + status['last_error'] if status.get('last_error') else ''})")
                 if w.seconds() > self.options.patience:
                     raise lab.LabError(f"no zone after {self.options.patience} s; zone status: {status}")
-                time.sleep(0.1 if w.tty else 1)
+                time.sleep(0.05)
         say(f"  serial {status['serial']}, {status['records']:,} records; from process start to served "
             f"{time.monotonic() - begin:.2f} s")
         if status.get("last_transfer_us"):
@@ -207,15 +207,17 @@ class Show:
         return seen
 
     def load(self):
-        self.step("Load: dnsperf over the veth", "the load generator and the kernel's side of the veth need more of the "
-                  "machine than lockstepd", "does, so the second number says more about them; bench/rivals compares")
+        self.step("Load: dnsperf over the veth", "the load generator and the kernel's side of the veth need more of "
+                  "the machine than lockstepd", "does, so the second number says more about them; bench/rivals compares")
         file = self.net.dir / "load.queries"
         if self.options.zone:
             rng = random.Random(2)
             file.write_text("".join("{} {}\n".format(*rng.choice(self.names)) for _ in range(100000)))
         else:
             write_host_queries(file, self.origin, NAMES)
-        for what, qps, seconds in (("50,000 queries a second", 50000, 10), ("as many as dnsperf can", None, 5)):
+        load = self.options.load
+        for what, qps, seconds in (("50,000 queries a second", 50000, load),
+                                   ("as many as dnsperf can", None, max(1, load // 2))):
             say(f"  {what}, {seconds} seconds:")
             argv = self.net.argv_in("pri", self.net.dnsperf_argv(file, qps, seconds, options=("-S", "1")))
             self.command(argv)
@@ -287,8 +289,9 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave it running to play with, until Enter or Ctrl-C")
     parser.add_argument("--zone", metavar="FILE", help="a zone of yours instead of the 100,000 names")
     parser.add_argument("--origin", metavar="NAME", help="its name, when the file does not say it")
-    parser.add_argument("--patience", type=int, default=120, metavar="SECONDS",
+    parser.add_argument("--patience", type=int, default=60, metavar="SECONDS",
                         help="how long to wait for a transfer (default %(default)s)")
+    parser.add_argument("--load", type=int, default=10, metavar="SECONDS", help="of dnsperf (default %(default)s)")
     options = parser.parse_args()
     if options.zone and not os.access(options.zone, os.R_OK):
         parser.error(f"--zone {options.zone}: cannot be read")
@@ -298,6 +301,7 @@ def main():
     say(paint("1;36", "Lockstep") + ": a secondary that follows a zone from a real primary and answers through DPDK")
     say("\nWhat this changes on the machine, and undoes at the end:")
     try:
+        built("lockstepd")
         with huge_pages(PACKET_MEMORY_MB // 2 + 64, tell=lambda t: say(f"  {t}")) as pages, lab.Lab() as net:
             say(f"  namespaces {net.ns['pri']} (primary, load) and {net.ns['sec']} (lockstepd), joined by a veth")
             say(f"  folder {net.dir}: zone, configurations, logs, sockets")

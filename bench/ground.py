@@ -41,9 +41,9 @@ class Wait:
         self.thread = threading.Thread(target=self._turn, daemon=True)
 
     def note(self, text):
-        self.text = text
-        if not self.tty:
+        if not self.tty and text != self.text:
             say(f"  ... {text}")
+        self.text = text
 
     def seconds(self):
         return time.monotonic() - self.begin
@@ -126,6 +126,16 @@ def write_host_zone(file, origin, names, serial=1):
             f.write(f"h{i:x} A 10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}\n")
             if i % 4 == 0:
                 f.write(f"h{i:x} AAAA 2001:db8::{i >> 16:x}:{i & 65535:x}\n")
+    return file
+
+
+def write_delegation_zone(file, origin, delegations, sets=1000, serial=1):
+    """A registry: so many delegations, each to one of the sets of two name servers outside the zone, evenly spread."""
+    with open(file, "w") as f:
+        f.write(f"$ORIGIN {origin}\n$TTL 3600\n@ SOA ns1.example. hostmaster.example. {serial} 3600 600 1209600 300\n"
+                "@ NS ns1.example.\n")
+        for i in range(delegations):
+            f.write(f"d{i:x} NS ns1.host{i % sets}.example.\nd{i:x} NS ns2.host{i % sets}.example.\n")
     return file
 
 

@@ -241,13 +241,18 @@ class Swap(Server):
         self.net.run_in("pri", ["ip", "neigh", "replace", self.net.secondary(), "lladdr", link[0]["address"], "dev",
                                 "pri0", "nud", "permanent"])
         memory = ["-m", PACKET_MEMORY_MB] if huge_pages_free() * 2 >= PACKET_MEMORY_MB else ["--no-huge", "-m", "256"]
-        return ["stdbuf", "-oL", self.net.program("dpdk-testpmd"), "--lcores", f"0@{self.pin},1@{self.pin}", "--no-pci", "--in-memory",
-                *memory, "--file-prefix", self.dir.name, "--vdev", "net_af_xdp0,iface=sec0", "--",
+        return ["stdbuf", "-oL", self.net.program("dpdk-testpmd"), "--lcores", f"0@{self.pin},1@{self.pin}",
+                "--no-pci", "--in-memory", *memory, "--file-prefix", self.dir.name, "--vdev", "net_af_xdp0,iface=sec0", "--",
                 "--forward-mode=5tswap", "--total-num-mbufs=32768", "--no-mlockall", "--stats-period=3600"]
 
     def start(self):
         super().start()
-        self.process.wait_log("packets/burst", 20)
+        try:
+            self.process.wait_log("packets/burst", 40)
+        except AssertionError as e:
+            log = self.process.log()[-3000:]
+            self.stop()
+            raise lab.LabError(f"{e}\n{log}") from None
         return self
 
     def stop(self):

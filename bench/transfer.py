@@ -1,5 +1,5 @@
 """Whole transfers, seen from outside: when the request left, when the last octet came, when the new serial was
-answered, and what the server weighed before, during and after. For G6a, G6c, G7a and G7b, rivals in the same run.
+answered, and what the server weighed before, during and after. For G6 and G7, rivals in the same run.
 """
 
 import contextlib
@@ -7,11 +7,11 @@ import statistics
 import struct
 import time
 
-from ground import Wait, host_records, huge_pages, write_host_zone
+from ground import Wait, host_records, huge_pages, write_delegation_zone, write_host_zone
 import lab
 import servers
 
-ZONE = "host.test."
+ZONE, REGISTRY = "host.test.", "registry.test."
 SERIAL = 7
 FIELD = (servers.Lockstep, *servers.RIVALS)
 FULL_FRAME = 1514  # of Ethernet with an MTU of 1500
@@ -19,12 +19,12 @@ TYPE_AXFR, TYPE_IXFR = 252, 251
 
 
 @contextlib.contextmanager
-def ground_with_primary(names):
-    """A lab with knotd serving the host zone."""
-    pages = servers.PACKET_MEMORY_MB // 2 + 128 + host_records(names) * 100 // (2 << 20)
+def ground_with_primary(zone, write, names):
+    """A lab with knotd serving a zone of so many names, written by write(file, origin, names, serial=)."""
+    pages = servers.PACKET_MEMORY_MB // 2 + 128 + names * 125 // (2 << 20)
     with huge_pages(pages), lab.Lab() as net:
-        with Wait(f"the primary, knotd, loads {ZONE} with {names:,} names"):
-            net.knotd({ZONE: write_host_zone(net.dir / "host.zone", ZONE, names, SERIAL)})
+        with Wait(f"the primary, knotd, loads {zone} with {names:,} names"):
+            net.knotd({zone: write(net.dir / "measured.zone", zone, names, serial=SERIAL)})
         yield net
 
 
@@ -88,7 +88,7 @@ def measure_times(quick):
     """G7a and G7b: rounds of first transfers, the servers in turn. Returns the runs."""
     names, rounds = (100000, 1) if quick else (1000000, 3)
     runs = []
-    with ground_with_primary(names) as net:
+    with ground_with_primary(ZONE, write_host_zone, names) as net:
         for i in range(rounds):
             for cls in FIELD:
                 with Wait(f"round {i + 1} of {rounds}: {cls.label} transfers {ZONE}"):
@@ -131,11 +131,15 @@ def watch_peak(server, zone, least=2.0, timeout=60):
     return peak, samples
 
 
-def weigh(net, cls, names):
-    """Octets: with no zone, with the zone, and at most while a second transfer replaces it."""
+def weigh_empty(net, cls):
     with cls(net, []) as server:
         server.wait_answering()
-        empty = settled(server)
+        return settled(server)
+
+
+def weigh_hosts(net, cls, names):
+    """Octets: with no zone, with the zone, and at most while a second transfer replaces it."""
+    empty = weigh_empty(net, cls)
     with cls(net, [ZONE]) as server:
         server.wait_serial(ZONE, SERIAL)
         steady = settled(server)
@@ -146,12 +150,32 @@ def weigh(net, cls, names):
             "peak_to_steady": (peak - empty) / (steady - empty)}
 
 
+def weigh_registry(net, cls, delegations):
+    empty = weigh_empty(net, cls)
+    with cls(net, [REGISTRY]) as server:
+        server.wait_serial(REGISTRY, SERIAL)
+        steady = settled(server)
+    return {"server": cls.label, "delegations": delegations, "empty": empty, "steady": steady,
+            "per_delegation": (steady - empty) / delegations}
+
+
 def measure_memory(quick):
     """G6a and G6c. Returns one run per server."""
     names = 100000 if quick else 1000000
     runs = []
-    with ground_with_primary(names) as net:
+    with ground_with_primary(ZONE, write_host_zone, names) as net:
         for cls in FIELD:
             with Wait(f"{cls.label}: with no zone, with {ZONE}, while it is replaced"):
-                runs.append(weigh(net, cls, names))
+                runs.append(weigh_hosts(net, cls, names))
+    return runs
+
+
+def measure_registry(quick):
+    """G6b. Returns one run per server."""
+    delegations = 100000 if quick else 1000000
+    runs = []
+    with ground_with_primary(REGISTRY, write_delegation_zone, delegations) as net:
+        for cls in FIELD:
+            with Wait(f"{cls.label}: with no zone, with {REGISTRY}"):
+                runs.append(weigh_registry(net, cls, delegations))
     return runs
