@@ -6,6 +6,7 @@
  */
 #include "dataplane/net/packet.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,11 +43,15 @@ static inline size_t addr_len(uint8_t family)
 static inline struct address address_load(uint8_t family, const uint8_t *addr)
 {
 	struct address a = {.family = family};
+	uint32_t half;
 
-	if (family == 4)
-		memcpy(a.word, addr, 4);
-	else
-		memcpy(a.word, addr, 16);
+	if (family == 4) {
+		memcpy(&half, addr, 4);
+		a.word[0] = half;
+	} else {
+		memcpy(&a.word[0], addr, 8);
+		memcpy(&a.word[1], addr + 8, 8);
+	}
 	return a;
 }
 
@@ -149,21 +154,6 @@ static bool source_port_valid(uint16_t port)
 		return false;
 	}
 	return true;
-}
-
-const uint8_t *packet_client(const struct packet *p, const uint8_t *frame)
-{
-	return frame + p->l3_at + (p->family == 4 ? 12 : 8);
-}
-
-const uint8_t *packet_server(const struct packet *p, const uint8_t *frame)
-{
-	return frame + p->l3_at + (p->family == 4 ? 16 : 24);
-}
-
-uint16_t packet_client_port(const struct packet *p, const uint8_t *frame)
-{
-	return wire_load16(frame + p->udp_at);
 }
 
 /* Source and destination address lie side by side in both headers. Inlined with a constant family. */
@@ -337,77 +327,99 @@ enum packet_verdict packet_parse(const struct packet_filter *filter, const uint8
 	return parse_udp(filter, frame, verified, out);
 }
 
-/* Everything about the two headers but the addresses, which are in place. ip: where the IP header starts. */
-static void write_ipv4(uint8_t *ip, size_t udp_len, enum packet_tx_checksum mode)
+/*
+ * Headers are written as whole words and their checksums made from the numbers in hand: octets just stored would have
+ * to leave the store buffer before they could be loaded again as words.
+ */
+static inline void store64(uint8_t *p, uint64_t v)
 {
-	uint16_t sum;
+	uint64_t word = htobe64(v);
 
-	ip[0] = 0x45;
-	ip[1] = 0;
-	wire_store16(ip + 2, (uint16_t)(PACKET_IPV4_LEN + udp_len));
-	wire_store16(ip + 4, 0); // an atomic datagram needs no identification, RFC 6864 4.1
-	wire_store16(ip + 6, IPV4_DONT_FRAGMENT);
-	ip[8] = TTL;
-	ip[9] = PROTO_UDP;
-	memset(ip + 10, 0, 2);
-	if (mode == PACKET_TX_OFFLOAD)
-		return;
-	sum = (uint16_t)~checksum_fold(checksum_add(0, ip, PACKET_IPV4_LEN));
-	memcpy(ip + 10, &sum, sizeof(sum));
+	memcpy(p, &word, sizeof(word));
 }
 
-static void write_ipv6(uint8_t *ip, size_t udp_len)
+static inline void store32(uint8_t *p, uint32_t v)
 {
-	wire_store32(ip, 0x60000000);
-	wire_store16(ip + 4, (uint16_t)udp_len);
-	ip[6] = PROTO_UDP;
-	ip[7] = TTL;
+	uint32_t word = htobe32(v);
+
+	memcpy(p, &word, sizeof(word));
 }
 
-/* addrs: the response's source and destination, side by side. Inlined with a constant family. */
-static inline void write_udp(uint8_t *udp, uint8_t family, const uint8_t *addrs, uint16_t client_port,
-			     size_t udp_len, enum packet_tx_checksum mode)
+/* The two 16-bit words of a number, added. */
+static inline uint64_t words_of(uint32_t v)
 {
-	uint64_t pseudo = pseudo_sum(family, addrs, (uint16_t)udp_len);
+	return (v >> 16) + (v & UINT16_MAX);
+}
+
+/* A sum of 16-bit numbers in host order, folded. */
+static inline uint16_t fold_numbers(uint64_t sum)
+{
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* addrs: the sum of source and destination. */
+static inline void write_udp(uint8_t *udp, uint64_t addrs, uint16_t client_port, size_t msg_len,
+			     enum packet_tx_checksum mode)
+{
+	uint64_t udp_len = PACKET_UDP_LEN + msg_len, pseudo = addrs + PROTO_UDP + udp_len;
 	uint16_t sum;
 
-	wire_store16(udp, PACKET_DNS_PORT);
-	wire_store16(udp + 2, client_port);
-	wire_store16(udp + 4, (uint16_t)udp_len);
-	memset(udp + 6, 0, 2);
 	if (mode == PACKET_TX_OFFLOAD) {
-		sum = checksum_fold(pseudo);
+		sum = fold_numbers(pseudo);
 	} else {
-		sum = (uint16_t)~checksum_fold(checksum_add(pseudo, udp, udp_len));
+		uint16_t msg = checksum_number(checksum_fold(checksum_add(0, udp + PACKET_UDP_LEN, msg_len)));
+
+		sum = (uint16_t)~fold_numbers(pseudo + PACKET_DNS_PORT + client_port + udp_len + msg);
 		if (sum == 0) // means "none" on the wire: RFC 768
 			sum = UINT16_MAX;
 	}
-	memcpy(udp + 6, &sum, sizeof(sum));
+	store64(udp, (uint64_t)PACKET_DNS_PORT << 48 | (uint64_t)client_port << 32 | udp_len << 16 | sum);
 }
 
-/*
- * IP and UDP headers at ip, msg_len octets of message behind them. client and server are the request's source and
- * destination; they may lie where the header is written.
- */
+/* client and server are the request's source and destination. */
+static inline void write_ipv4(uint8_t *ip, const uint8_t *client, const uint8_t *server, uint16_t client_port,
+			      size_t msg_len, enum packet_tx_checksum mode)
+{
+	uint32_t src = wire_load32(server), dst = wire_load32(client);
+	uint32_t ip_len = (uint32_t)(PACKET_IPV4_LEN + PACKET_UDP_LEN + msg_len);
+	uint64_t addrs = words_of(src) + words_of(dst);
+	// An atomic datagram needs no identification, RFC 6864 4.1.
+	uint32_t length = 0x45000000 | ip_len, fragment = IPV4_DONT_FRAGMENT,
+		 ttl = TTL << 24 | PROTO_UDP << 16;
+
+	if (mode == PACKET_TX_SOFTWARE)
+		ttl |= (uint16_t)~fold_numbers(words_of(length) + words_of(fragment) + words_of(ttl) + addrs);
+	store64(ip, (uint64_t)length << 32 | fragment);
+	store64(ip + 8, (uint64_t)ttl << 32 | src);
+	store32(ip + 16, dst);
+	write_udp(ip + PACKET_IPV4_LEN, addrs, client_port, msg_len, mode);
+}
+
+static inline void write_ipv6(uint8_t *ip, const uint8_t *client, const uint8_t *server, uint16_t client_port,
+			      size_t msg_len, enum packet_tx_checksum mode)
+{
+	uint64_t udp_len = PACKET_UDP_LEN + msg_len, sum = 0;
+	uint64_t words[4];
+
+	memcpy(words, server, 16);
+	memcpy(words + 2, client, 16);
+	for (unsigned i = 0; i < 4; i++)
+		sum = checksum_plus(sum, words[i]);
+	store64(ip, 0x6000000000000000 | udp_len << 16 | PROTO_UDP << 8 | TTL);
+	memcpy(ip + 8, words, sizeof(words));
+	write_udp(ip + PACKET_IPV6_LEN, checksum_number(checksum_fold(sum)), client_port, msg_len, mode);
+}
+
+/* The addresses are read before anything is written: they may lie where the header goes. */
 static void write_ip_udp(uint8_t *ip, uint8_t family, const uint8_t *client, const uint8_t *server,
 			 uint16_t client_port, size_t msg_len, enum packet_tx_checksum mode)
 {
-	size_t udp_len = PACKET_UDP_LEN + msg_len;
-	uint8_t addrs[32];
-
-	if (family == 4) {
-		memcpy(addrs, server, 4);
-		memcpy(addrs + 4, client, 4);
-		memcpy(ip + 12, addrs, 8);
-		write_ipv4(ip, udp_len, mode);
-		write_udp(ip + PACKET_IPV4_LEN, 4, ip + 12, client_port, udp_len, mode);
-	} else {
-		memcpy(addrs, server, 16);
-		memcpy(addrs + 16, client, 16);
-		memcpy(ip + 8, addrs, 32);
-		write_ipv6(ip, udp_len);
-		write_udp(ip + PACKET_IPV6_LEN, 6, ip + 8, client_port, udp_len, mode);
-	}
+	if (family == 4)
+		write_ipv4(ip, client, server, client_port, msg_len, mode);
+	else
+		write_ipv6(ip, client, server, client_port, msg_len, mode);
 }
 
 /* The way back: the Ethernet addresses change places, the tags stay. */

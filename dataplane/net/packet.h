@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/dns/wire.h"
+
 #define PACKET_ETH_LEN	   14
 #define PACKET_VLAN_LEN	   4
 #define PACKET_VLANS_MAX   2 /* 802.1Q in 802.1ad; a third tag is not ours */
@@ -81,10 +83,21 @@ struct packet {
 enum packet_verdict packet_parse(const struct packet_filter *filter, const uint8_t *frame, size_t len,
 				 unsigned verified, struct packet *out);
 
-/* The request's source address, source port and destination address inside the frame. */
-const uint8_t *packet_client(const struct packet *p, const uint8_t *frame);
-const uint8_t *packet_server(const struct packet *p, const uint8_t *frame);
-uint16_t packet_client_port(const struct packet *p, const uint8_t *frame);
+/* The request's source address, destination address and source port inside the frame. */
+static inline const uint8_t *packet_client(const struct packet *p, const uint8_t *frame)
+{
+	return frame + p->l3_at + (p->family == 4 ? 12 : 8);
+}
+
+static inline const uint8_t *packet_server(const struct packet *p, const uint8_t *frame)
+{
+	return frame + p->l3_at + (p->family == 4 ? 16 : 24);
+}
+
+static inline uint16_t packet_client_port(const struct packet *p, const uint8_t *frame)
+{
+	return wire_load16(frame + p->udp_at);
+}
 
 /* The largest DNS message that fits a frame of a port with this MTU, never to be fragmented (RFC 9715 3.1). */
 static inline uint32_t packet_msg_max(uint8_t family, uint32_t mtu)
