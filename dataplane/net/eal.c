@@ -308,6 +308,8 @@ static int init_eal(struct eal *e, struct net_error *err)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc >= 0) {
 		e->running = true;
+		// EAL's folder is empty, since we share nothing with other processes: gone now, it cannot outlive us.
+		rmdir(rte_eal_get_runtime_dir());
 		return 0;
 	}
 	rc = -rte_errno;
@@ -357,23 +359,12 @@ no_memory:
 	return -ENOMEM;
 }
 
-/* EAL leaves the folder it made for itself; it is empty, since we share nothing with other processes. */
-static void stop_eal(void)
-{
-	char *dir = strdup(rte_eal_get_runtime_dir());
-
-	rte_eal_cleanup();
-	if (dir != NULL)
-		rmdir(dir);
-	free(dir);
-}
-
 void eal_stop(struct eal *e)
 {
 	if (e == NULL)
 		return;
 	if (e->running)
-		stop_eal();
+		rte_eal_cleanup();
 	close_log(e);
 	for (int i = 0; i < e->arg_cnt; i++)
 		free(e->args[i]);

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Writes the octets of a file as a C array: embed.py INPUT OUTPUT SYMBOL."""
 import sys
 

@@ -6,8 +6,11 @@
  */
 #include "dataplane/net/port_xdp.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +24,10 @@
 #include <linux/if_link.h>
 #include <linux/sockios.h>
 
+#include "dataplane/net/packet.h"
 #include "dataplane/net/xdp.h"
+
+static_assert(XDP_VLANS_MAX == PACKET_VLANS_MAX, "what the program redirects the worker must read");
 
 #define MAPS_MAX 8 /* the program has four */
 
@@ -297,6 +303,84 @@ int port_xdp_make_object(struct port_xdp *x, struct net_error *err)
 	return 0;
 }
 
+bool port_xdp_vlan_below(FILE *table, const char *device, char below[IF_NAMESIZE])
+{
+	char line[256], name[IF_NAMESIZE], under[IF_NAMESIZE];
+
+	rewind(table);
+	while (fgets(line, sizeof(line), table) != NULL) {
+		if (sscanf(line, "%15s | %*d | %15s", name, under) != 2 || strcmp(name, device) != 0)
+			continue;
+		memcpy(below, under, IF_NAMESIZE);
+		return true;
+	}
+	return false;
+}
+
+static bool is_vlan_on(FILE *table, const char *device, const char *interface)
+{
+	char name[IF_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%s", device);
+	for (unsigned tags = 0; tags < PACKET_VLANS_MAX && port_xdp_vlan_below(table, name, name); tags++)
+		if (strcmp(name, interface) == 0)
+			return true;
+	return false;
+}
+
+static bool is_listened(const struct sockaddr *addr, const struct net_address *listen, unsigned listen_cnt)
+{
+	const struct sockaddr_in *in4 = (const void *)addr;
+	const struct sockaddr_in6 *in6 = (const void *)addr;
+
+	for (unsigned i = 0; addr != NULL && i < listen_cnt; i++) {
+		if (addr->sa_family == AF_INET && listen[i].family == 4 &&
+		    memcmp(&in4->sin_addr, listen[i].addr, 4) == 0)
+			return true;
+		if (addr->sa_family == AF_INET6 && listen[i].family == 6 &&
+		    memcmp(&in6->sin6_addr, listen[i].addr, 16) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A NIC that takes the VLAN tag out of the frame hides it from us, and our answer would go without: refused where a
+ * listen address lives behind a tag. A veth has no such hardware; there it is the sender's to put the tag in.
+ */
+static int check_tags(const struct port_xdp *x, const struct net_address *listen, unsigned listen_cnt,
+		      struct net_error *err)
+{
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	struct ifaddrs *all = NULL;
+	struct ifreq ifr;
+	FILE *table;
+	int rc = 0;
+
+	ifr.ifr_data = (void *)&flags;
+	if (x->is_veth || request(x->interface, SIOCETHTOOL, &ifr) < 0 || !(flags.data & ETH_FLAG_RXVLAN))
+		return 0;
+	table = fopen("/proc/self/net/vlan/config", "r");
+	if (table == NULL) // no VLAN devices in this kernel
+		return 0;
+	if (getifaddrs(&all) < 0)
+		all = NULL;
+	for (const struct ifaddrs *a = all; a != NULL && rc == 0; a = a->ifa_next) {
+		if (!is_listened(a->ifa_addr, listen, listen_cnt) ||
+		    !is_vlan_on(table, a->ifa_name, x->interface))
+			continue;
+		net_error_set(err,
+			      "port %s: a listen address is on %s, but the NIC takes VLAN tags out of the "
+			      "frames, so that "
+			      "answers would go without: `ethtool -K %s rxvlan off`",
+			      x->interface, a->ifa_name, x->interface);
+		rc = -EINVAL;
+	}
+	freeifaddrs(all);
+	fclose(table);
+	return rc;
+}
+
 static int fill_listen(int prog_fd, uint8_t family, const struct net_address *listen, unsigned listen_cnt)
 {
 	int fd = map_of(prog_fd, family == 4 ? XDP_MAP_LISTEN4 : XDP_MAP_LISTEN6), rc = 0;
@@ -332,8 +416,11 @@ int port_xdp_listen(struct port_xdp *x, const struct net_address *listen, unsign
 		    struct net_error *err)
 {
 	uint32_t id = 0;
-	int rc = attached_id(x, &id), fd = -1;
+	int rc = check_tags(x, listen, listen_cnt, err), fd = -1;
 
+	if (rc < 0)
+		return rc;
+	rc = attached_id(x, &id);
 	if (rc == 0 && id == 0)
 		rc = -ENOENT;
 	if (rc == 0) {

@@ -4,6 +4,9 @@
  */
 #pragma once
 
+#include <net/if.h>
+#include <stdio.h>
+
 #include "dataplane/net/error.h"
 
 /* The compiled XDP program, made from xdp.bpf.c by the build. */
@@ -32,6 +35,11 @@ int port_xdp_make_object(struct port_xdp *x, struct net_error *err);
 /* The driver has attached the program: from now on UDP to port 53 of these addresses is ours. */
 int port_xdp_listen(struct port_xdp *x, const struct net_address *listen, unsigned listen_cnt,
 		    struct net_error *err);
+
+/*
+ * Looks a VLAN device up in the kernel's table (/proc/net/vlan/config); below may be device. False: it is none.
+ */
+bool port_xdp_vlan_below(FILE *table, const char *device, char below[IF_NAMESIZE]);
 
 bool port_xdp_link_up(const struct port_xdp *x);
 

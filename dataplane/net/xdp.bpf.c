@@ -18,7 +18,6 @@
 #include "dataplane/net/xdp.h"
 
 #define DNS_PORT	 53
-#define VLANS_MAX	 2
 #define IP_FRAGMENT_BITS 0x3fff /* more fragments, or an offset */
 
 struct vlan_tag {
@@ -112,7 +111,7 @@ int lockstep_xdp(struct xdp_md *ctx)
 	type = eth->h_proto;
 	l3 = eth + 1;
 #pragma unroll
-	for (int i = 0; i < VLANS_MAX; i++) {
+	for (int i = 0; i < XDP_VLANS_MAX; i++) {
 		struct vlan_tag *tag = l3;
 
 		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))

@@ -2,7 +2,7 @@
  * What cannot be opened is refused in a sentence that names it and says what to do, before DPDK is started: so many
  * failures fit one process. Needs neither root nor a NIC.
  */
-#include "dataplane/net/net.h"
+#include "dataplane/net/port_xdp.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -222,6 +222,32 @@ static void too_little_memory_says_how_much_is_needed(void **state)
 	refused(p, -ENOMEM, "huge pages", "dataplane.memory: 0");
 }
 
+/* As the kernel's net/8021q/vlanproc.c writes it. */
+static void vlan_devices_are_found_in_the_kernels_table(void **state)
+{
+	char text[] = "VLAN Dev name	 | VLAN ID\n"
+		      "Name-Type: VLAN_NAME_TYPE_RAW_PLUS_VID_NO_PAD\n"
+		      "eth0.100       | 100  | eth0\n"
+		      "a-name-of-15-oc| 7  | eth0.100\n"
+		      "vlan4094       | 4094  | bond1\n";
+	char below[IF_NAMESIZE] = "untouched";
+	FILE *table = fmemopen(text, strlen(text), "r");
+
+	assert_non_null(table);
+	assert_false(port_xdp_vlan_below(table, "eth0", below));
+	assert_false(port_xdp_vlan_below(table, "eth0.10", below));
+	assert_false(port_xdp_vlan_below(table, "VLAN", below));
+	assert_string_equal(below, "untouched");
+	assert_true(port_xdp_vlan_below(table, "vlan4094", below));
+	assert_string_equal(below, "bond1");
+	snprintf(below, sizeof(below), "a-name-of-15-oc");
+	assert_true(port_xdp_vlan_below(table, below, below));
+	assert_string_equal(below, "eth0.100");
+	assert_true(port_xdp_vlan_below(table, below, below));
+	assert_string_equal(below, "eth0");
+	fclose(table);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -239,6 +265,7 @@ int main(void)
 		T(a_memif_socket_in_use_is_refused_and_a_dead_one_removed),
 		T(a_cpu_that_we_may_not_use_is_named),
 		T(too_little_memory_says_how_much_is_needed),
+		T(vlan_devices_are_found_in_the_kernels_table),
 	};
 
 	return cmocka_run_group_tests_name("open", tests, NULL, NULL);

@@ -501,8 +501,9 @@ static void a_datagram_too_short_for_udp_is_dropped(void **state)
 	for (unsigned len = 0; len < 8; len++) {
 		struct frame f = build(&ipv4);
 
-		put16(f.octets + f.l3_at + 2, 20 + len);
+		put16(f.octets + f.l3_at + 2, (unsigned)(20 + len));
 		seal_ip(&f);
+		f.len = f.udp_at + len; // nothing behind it that could be read by mistake
 		assert_int_equal(parse(state, &f), PACKET_DROP_UDP_LENGTH);
 	}
 }
