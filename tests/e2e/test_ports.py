@@ -428,12 +428,15 @@ def test_two_ports_and_two_workers_answer_side_by_side(net):
 
 def bridge(net, path):
     """dpdk-testpmd in namespace pri joins the memif to a TAP, so that the kernel's programs can ask over it."""
+    prefix = f"{net.id}-bridge"
     argv = ["dpdk-testpmd", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m", 256, "--file-prefix",
-            f"{net.id}-bridge", "--lcores", "0@0,1@0", "--vdev",
+            prefix, "--lcores", "0@0,1@0", "--vdev",
             f"net_memif0,role=client,id=0,socket={path},socket-abstract=no", "--vdev", "net_tap0,iface=mem0", "--",
             "--total-num-mbufs=4096", "--forward-mode=io", "--auto-start", "--stats-period", "60"]
     process = net.spawn("testpmd", "pri", argv)
     lab.wait_until(lambda: "mem0" in net.run_in("pri", ["ip", "link"]).stdout, 15, "testpmd made its TAP")
+    with contextlib.suppress(OSError):
+        Path("/var/run/dpdk", prefix).rmdir()  # empty, and testpmd would leave it
     net.run_in("pri", ["ip", "addr", "add", f"{WIRE4[0]}/24", "dev", "mem0"])
     net.run_in("pri", ["ip", "addr", "add", f"{WIRE6[0]}/64", "dev", "mem0", "nodad"])
     net.run_in("pri", ["ip", "link", "set", "mem0", "up"])
