@@ -17,6 +17,7 @@
 #include "control/ctl_internal.h"
 
 #define TICK_MS 5000
+#define BACKLOG 128 /* a burst of scripts; with a full backlog connect fails at once */
 
 static int fail(struct net_error *err, int rc, const char *path, const char *what)
 {
@@ -109,7 +110,7 @@ static int listener_open(const char *path, struct stat *st, struct net_error *er
 		rc = fail_errno(err, -errno, path);
 		goto close;
 	}
-	if (lstat(path, st) < 0 || listen(fd, 16) < 0) {
+	if (lstat(path, st) < 0 || listen(fd, BACKLOG) < 0) {
 		rc = fail_errno(err, -errno, path);
 		goto unlink;
 	}
@@ -197,7 +198,7 @@ int ctl_start(const struct ctl_env *env, struct ctl **out, struct net_error *err
 	if (rc < 0)
 		close(fd);
 	if (rc == 0)
-		rc = uv_listen((uv_stream_t *)&ctl->listener, 16, on_connection);
+		rc = uv_listen((uv_stream_t *)&ctl->listener, BACKLOG, on_connection);
 	if (rc == 0)
 		rc = uv_timer_start(&ctl->tick, on_tick, TICK_MS, TICK_MS);
 	if (rc < 0) {

@@ -22,7 +22,11 @@ struct ctl_env {
 	void *stop_arg;
 };
 
-/* Returns 0 or -errno, *err filled (address in use: another instance answers there). */
+/*
+ * Returns 0 or -errno, *err filled (address in use: another instance answers there; EEXIST: the path is no socket).
+ * Makes the socket's folder if only that is missing. The process ignores SIGPIPE.
+ */
 int ctl_start(const struct ctl_env *env, struct ctl **out, struct net_error *err);
-void ctl_stop(struct ctl *c, void (*done)(void *arg), void *arg); /* unlinks the socket */
+/* Unlinks the socket, tells who waits. Before zones_stop, whose callbacks may still come until ctl_free. */
+void ctl_stop(struct ctl *c, void (*done)(void *arg), void *arg);
 void ctl_free(struct ctl *c);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "control/config.h"
+#include "control/config_schema.h"
 
 #define ERRORS_CAP 8192
 
@@ -504,6 +505,53 @@ static void a_hundred_thousand_zones_load(void **state)
 	free(text);
 }
 
+/* Whether the man page has an entry for each key of the mapping and of what it holds. */
+static void in_man_page(const char *page, const struct cyaml_schema_value *mapping)
+{
+	for (const struct cyaml_schema_field *f = mapping->mapping.fields; f->key != NULL; f++) {
+		const struct cyaml_schema_value *v = &f->value;
+		char item[3][64];
+
+		if (v->type == CYAML_SEQUENCE && v->sequence.entry->type == CYAML_MAPPING)
+			in_man_page(page, v->sequence.entry);
+		if (v->type == CYAML_MAPPING)
+			in_man_page(page, v);
+		snprintf(item[0], sizeof(item[0]), ".It Ic %s", f->key);
+		snprintf(item[1], sizeof(item[1]), ".Ss %s\n", f->key);
+		snprintf(item[2], sizeof(item[2]), ".It Ic rx-ring , %s", f->key);
+		if (strstr(page, item[0]) == NULL && strstr(page, item[1]) == NULL &&
+		    strstr(page, item[2]) == NULL)
+			fail_msg("%s is not in the man page", f->key);
+	}
+}
+
+static void every_key_is_in_the_man_page(void **state)
+{
+	char page[65536];
+	FILE *f = fopen(CONTROL_FOLDER "/man/lockstepd.conf.5", "r");
+
+	assert_non_null(f);
+	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
+	fclose(f);
+	in_man_page(page, &config_schema);
+}
+
+static void the_examples_are_valid(void **state)
+{
+	static const char *const files[] = {CONTROL_FOLDER "/lockstepd.conf.example",
+					    CONTROL_FOLDER "/root.conf.example"};
+
+	for (unsigned i = 0; i < 2; i++) {
+		char errors[4096];
+		struct config *c = NULL;
+
+		if (config_load(files[i], &c, errors, sizeof(errors)) < 0)
+			fail_msg("%s", errors);
+		assert_true(c->zone_cnt >= 2);
+		config_free(c);
+	}
+}
+
 /* A configuration with every key, to be broken. */
 static const char whole[] =
 	"server:\n  listen: [192.0.2.1, \"2001:db8::1\"]\n  identity: ns1\n  version: \"L\"\n  udp-payload: "
@@ -607,6 +655,8 @@ int main(void)
 		cmocka_unit_test(a_missing_file_says_so),
 		cmocka_unit_test(errors_are_cut_at_a_line_and_counted),
 		cmocka_unit_test(a_hundred_thousand_zones_load),
+		cmocka_unit_test(every_key_is_in_the_man_page),
+		cmocka_unit_test(the_examples_are_valid),
 		cmocka_unit_test(a_file_cut_anywhere_is_refused_or_read),
 		cmocka_unit_test(an_octet_changed_anywhere_is_refused_or_read),
 		cmocka_unit_test(lines_swapped_and_doubled_are_refused_or_read),
