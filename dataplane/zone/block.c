@@ -86,7 +86,7 @@ void block_remove(struct block *b, const struct entry *e)
 	for (unsigned i = 0; i < b->cnt; i++) {
 		if (block_entry(b, i) != e)
 			continue;
-		b->garbage += (uint32_t)even(entry_size(b->kind, e));
+		b->garbage += (uint16_t)(even(entry_size(b->kind, e)) / 2);
 		b->cnt--;
 		block_tags(b)[i] = block_tags(b)[b->cnt];
 		block_offs(b)[i] = block_offs(b)[b->cnt];

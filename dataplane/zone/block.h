@@ -29,16 +29,17 @@ enum block_kind {
 #define BLOCK_KIND_CNT 3
 
 struct block {
-	uint8_t kind;	  /* enum block_kind */
-	uint8_t format;	  /* BLOCK_VERSION */
-	uint8_t depth;	  /* bits of the key that all entries share */
-	uint8_t tag_cap;  /* room for tags, a multiple of BLOCK_TAG_STEP */
-	uint32_t size;	  /* octets used, from the header on */
-	uint32_t garbage; /* of them, octets of entries removed since the block was last written afresh */
+	uint8_t kind;	 /* enum block_kind */
+	uint8_t format;	 /* BLOCK_VERSION */
+	uint8_t depth;	 /* bits of the key that all entries share */
+	uint8_t tag_cap; /* room for tags, a multiple of BLOCK_TAG_STEP */
+	uint32_t size;	 /* octets used, from the header on */
+	uint16_t
+		garbage; /* of them, in units of 2, those of entries removed since the block was written afresh */
 	uint16_t cnt;
-	uint16_t sum;	 /* checksum of all octets but birth, while stored */
+	uint32_t sum;	 /* stored form: checksum of all octets, itself taken as 0. In memory 0 */
 	uint64_t prefix; /* the shared bits, at the top */
-	uint64_t birth;	 /* version of the zone that made it */
+	uint64_t birth;	 /* version of the zone that made it; stored form: 0 */
 };
 _Static_assert(sizeof(struct block) == 32, "tags must start on an AVX2 boundary");
 
@@ -141,7 +142,7 @@ static inline uint32_t block_match16(const uint16_t *tags, uint16_t tag)
 /* Whether e's name below the apex is the len octets at rel (lower case). */
 static inline bool entry_is(const struct entry *e, const uint8_t *rel, size_t len)
 {
-	return e->rel_len == len && (len == 0 || memcmp(e->rest, rel, len) == 0);
+	return e->rel_len == len && name_same(e->rest, rel, len);
 }
 
 /* Finds by name. NULL: not in this block. */
@@ -272,3 +273,17 @@ void block_remove(struct block *b, const struct entry *e);
 
 /* Copies all entries of src to dst, which was block_init'ed, keeping their tags; drops garbage. */
 void block_copy(struct block *dst, uint32_t cap, const struct block *src);
+
+static inline size_t block_garbage(const struct block *b)
+{
+	return (size_t)b->garbage * 2;
+}
+
+/* block_store.c: the form that is kept on disk: the same octets with a checksum. out: b->size octets. */
+void block_store(const struct block *b, void *out);
+
+/*
+ * Whether len octets from a disk are a block that this program can read: version, checksum and every offset. They
+ * need the alignment of a block. Machines of the other byte order fail at the checksum.
+ */
+bool block_is_sound(const void *octets, size_t len);

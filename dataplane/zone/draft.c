@@ -86,7 +86,7 @@ static uint32_t block_ref(const struct draft *d, const struct block *b)
 /* A copy of b in the draft's version with room for extra more, in b's place. */
 static struct block *rewrite(struct draft *d, struct block *b, size_t extra)
 {
-	size_t size = b->size - b->garbage + extra;
+	size_t size = b->size - block_garbage(b) + extra;
 	uint32_t ref = draft_alloc(d, size);
 	struct block *copy;
 
@@ -170,7 +170,7 @@ int draft_insert(struct draft *d, uint8_t kind, uint64_t key, const void *entry,
 
 		if (b == NULL)
 			return -ENOMEM;
-		need = block_size_with(b, len) - b->garbage;
+		need = block_size_with(b, len) - block_garbage(b);
 		if (b->cnt >= BLOCK_NAMES_MAX || (need > BLOCK_SPLIT_SIZE && b->cnt > 1)) {
 			int rc = split(d, b);
 
@@ -185,7 +185,7 @@ int draft_insert(struct draft *d, uint8_t kind, uint64_t key, const void *entry,
 		if (need > BLOCK_SIZE_MAX)
 			return -E2BIG;
 		/* A sixteenth of slack: each entry is copied a few times while its block grows. */
-		b = rewrite(d, b, need - (b->size - b->garbage) + need / 16);
+		b = rewrite(d, b, need - (b->size - block_garbage(b)) + need / 16);
 		if (b == NULL)
 			return -ENOMEM;
 		if (!block_append(b, arena_cap(d->arena, block_ref(d, b)), block_tag(kind, b->depth, key),
@@ -244,7 +244,7 @@ static int merge(struct draft *d, uint8_t kind, struct block *b)
 	if (b->depth == 0)
 		return 0;
 	buddy = tree_block(d->base, &d->tree[kind], b->prefix ^ bit);
-	size = (size_t)b->size - b->garbage + buddy->size - buddy->garbage;
+	size = (size_t)b->size - block_garbage(b) + buddy->size - block_garbage(buddy);
 	if (buddy->depth != b->depth || b->cnt + buddy->cnt > MERGE_NAMES_MAX || size > MERGE_SIZE_MAX)
 		return 0;
 	ref = draft_alloc(d, size + block_head_size(BLOCK_TAG_STEP));

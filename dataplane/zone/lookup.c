@@ -166,7 +166,7 @@ static bool is_probed(const struct probe *p, const struct entry *e)
 	if (p->step != STEP_WILDCARD)
 		return entry_is(e, l->name + from, len);
 	return e->rel_len == len + 2 && e->rest[0] == 1 && e->rest[1] == '*' &&
-	       memcmp(e->rest + 2, l->name + from, len) == 0;
+	       name_same(e->rest + 2, l->name + from, len);
 }
 
 static void probe_slot(struct probe *p)
@@ -237,35 +237,78 @@ static void probe_entry(struct probe *p)
 	advance(p, e);
 }
 
+/*
+ * The first probe of all, for the name itself: most names are found by it, in a block reached through a node. The
+ * stages are those of the general probe with what is known beforehand left out.
+ */
+static void first_slot(struct probe *p, struct lookup *l)
+{
+	p->l = l;
+	p->step = STEP_NAME;
+	p->label = 0;
+	p->key = l->hashes->hash[0];
+	probe_slot(p);
+}
+
+/* Fetches what advance would need next. Whether the name was found by its first candidate, and is done with. */
+static bool first_entry(struct probe *p)
+{
+	const struct entry *e = p->candidate;
+	struct lookup *l = p->l;
+
+	if (e == NULL || e->rel_len != l->hashes->off[l->apex_label] ||
+	    !name_same(e->rest, l->name, e->rel_len) || e->flags & (ENTRY_BELOW | ENTRY_CUT)) {
+		probe_entry(p);
+		return p->step == STEP_DONE;
+	}
+	l->kind = LOOKUP_EXACT;
+	l->label = 0;
+	l->encloser_label = 0;
+	l->entry = e;
+	l->encloser = e;
+	return true;
+}
+
+/* One step of all probes that are under way. Returns how many still are, theirs first in live. */
+static unsigned burst_step(struct probe *probes, uint8_t *live, unsigned live_cnt)
+{
+	unsigned still = 0;
+
+	for (unsigned i = 0; i < live_cnt; i++)
+		probe_slot(&probes[live[i]]);
+	for (unsigned i = 0; i < live_cnt; i++)
+		probe_node(&probes[live[i]]);
+	for (unsigned i = 0; i < live_cnt; i++)
+		probe_block(&probes[live[i]]);
+	for (unsigned i = 0; i < live_cnt; i++)
+		probe_tags(&probes[live[i]]);
+	for (unsigned i = 0; i < live_cnt; i++) {
+		struct probe *p = &probes[live[i]];
+
+		probe_entry(p);
+		if (p->step != STEP_DONE)
+			live[still++] = live[i];
+	}
+	return still;
+}
+
 void lookup_burst(struct lookup *const lookups[], unsigned cnt)
 {
 	struct probe probes[LOOKUP_BURST_MAX];
 	uint8_t live[LOOKUP_BURST_MAX];
-	unsigned live_cnt = cnt;
+	unsigned live_cnt = 0;
 
-	for (unsigned i = 0; i < cnt; i++) {
-		probes[i].l = lookups[i];
-		start(&probes[i], STEP_NAME, 0);
-		live[i] = (uint8_t)i;
-	}
-	while (live_cnt > 0) {
-		unsigned still = 0;
-
-		for (unsigned i = 0; i < live_cnt; i++)
-			probe_slot(&probes[live[i]]);
-		for (unsigned i = 0; i < live_cnt; i++)
-			probe_node(&probes[live[i]]);
-		for (unsigned i = 0; i < live_cnt; i++)
-			probe_block(&probes[live[i]]);
-		for (unsigned i = 0; i < live_cnt; i++)
-			probe_tags(&probes[live[i]]);
-		for (unsigned i = 0; i < live_cnt; i++) {
-			struct probe *p = &probes[live[i]];
-
-			probe_entry(p);
-			if (p->step != STEP_DONE)
-				live[still++] = live[i];
-		}
-		live_cnt = still;
-	}
+	for (unsigned i = 0; i < cnt; i++)
+		first_slot(&probes[i], lookups[i]);
+	for (unsigned i = 0; i < cnt; i++)
+		probe_node(&probes[i]);
+	for (unsigned i = 0; i < cnt; i++)
+		probe_block(&probes[i]);
+	for (unsigned i = 0; i < cnt; i++)
+		probe_tags(&probes[i]);
+	for (unsigned i = 0; i < cnt; i++)
+		if (!first_entry(&probes[i]))
+			live[live_cnt++] = (uint8_t)i;
+	while (live_cnt > 0)
+		live_cnt = burst_step(probes, live, live_cnt);
 }

@@ -276,7 +276,7 @@ static int root_add(struct draft *d, uint32_t left, uint32_t right)
 
 	if (root == 0)
 		return -ENOMEM;
-	page_put(page(d, root), 0, left, NULL, 0);
+	page_put(page(d, root), 0, left, (const uint8_t *)"", 0);
 	page_put(page(d, root), 1, right, item_key(page(d, right), 0), item_len(page(d, right), 0));
 	d->order_root = root;
 	return 0;

@@ -66,6 +66,17 @@ bool entry_set(const struct snapshot *s, const struct entry *e, uint16_t type, s
 
 	if (e->flags & ENTRY_EMPTY)
 		return false;
+	/* The usual entry: its first set is the one, a single record without signatures or pointers to move. */
+	if ((*p & (SET_LONG | SET_GLUE | SET_APEX)) == 0 && wire_load16(p + 3) == type) {
+		*out = (struct rrset){
+			.body = p + 1,
+			.len = 12u + wire_load16(p + 11),
+			.ttl = wire_load32(p + 7),
+			.cnt = 1,
+			.type = type,
+		};
+		return true;
+	}
 	for (;;) {
 		set_read(e, p, &raw);
 		if (raw.type == type && !(raw.form & SET_GLUE))

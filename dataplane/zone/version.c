@@ -1,6 +1,7 @@
 /* Lines of snapshots and their reclamation. Contracts in the headers; any thread, under the versions lock. */
 #include "dataplane/zone/version.h"
 #include "dataplane/zone/order.h"
+#include "dataplane/zone/tsan.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -182,15 +183,20 @@ void snapshot_release(struct snapshot *s)
 
 static void snapshot_reclaim(struct rcu_head *head)
 {
-	snapshot_unref(caa_container_of(head, struct snapshot, rcu));
+	struct snapshot *s = caa_container_of(head, struct snapshot, rcu);
+
+	rcu_after(s);
+	snapshot_unref(s);
 }
 
 void snapshot_retire(struct snapshot *s)
 {
 	if (s == NULL)
 		return;
-	if (s->published)
-		call_rcu(&s->rcu, snapshot_reclaim); /* the head is embedded, so this cannot fail */
-	else
+	if (!s->published) {
 		snapshot_unref(s);
+		return;
+	}
+	rcu_before(s);
+	call_rcu(&s->rcu, snapshot_reclaim); /* the head is embedded, so this cannot fail */
 }

@@ -9,6 +9,7 @@
  * A slot's cur is a snapshot or, below MARKER_LIMIT, a marker: one word, so a reader never sees half a change.
  */
 #include "dataplane/zone/zonetab.h"
+#include "dataplane/zone/tsan.h"
 #include "dataplane/zone/version.h"
 
 #include <errno.h>
@@ -121,6 +122,8 @@ void zonetab_free(struct zonetab *t)
 		free(s->apex);
 	}
 	rcu_barrier(); /* slots that were removed are still on their way back into free_slots */
+	pthread_mutex_lock(&t->free_lock);
+	pthread_mutex_unlock(&t->free_lock); /* for ThreadSanitizer: after the last of them */
 	for (uint32_t i = 0; i < CHUNKS_MAX && t->chunks[i] != NULL; i++)
 		free(t->chunks[i]);
 	free(t->chunks);
@@ -181,7 +184,10 @@ static uint32_t index_find(const struct zonetab *t, const struct index *x, uint6
 
 static void index_reclaim(struct rcu_head *head)
 {
-	free(caa_container_of(head, struct index, rcu));
+	struct index *x = caa_container_of(head, struct index, rcu);
+
+	rcu_after(x);
+	free(x);
 }
 
 /* A few words of the old index to the new one; the last of them lets the old one go. */
@@ -200,6 +206,7 @@ static void move_some(struct zonetab *t, uint32_t cnt)
 		if (t->moved++ < old->mask)
 			continue;
 		rcu_set_pointer(&t->old, NULL); // COMMIT
+		rcu_before(old);
 		call_rcu(&old->rcu, index_reclaim);
 		return;
 	}
@@ -335,6 +342,7 @@ static void slot_reclaim(struct rcu_head *head)
 {
 	struct slot_retired *r = caa_container_of(head, struct slot_retired, rcu);
 
+	rcu_after(r);
 	slot_give(r->t, r->slot);
 	free(r->apex);
 	free(r);
@@ -364,6 +372,7 @@ void zonetab_remove(struct zonetab *t, uint32_t slot)
 		return;
 	}
 	*r = (struct slot_retired){.t = t, .apex = apex, .slot = slot};
+	rcu_before(r);
 	call_rcu(&r->rcu, slot_reclaim);
 }
 
@@ -372,6 +381,7 @@ void zonetab_publish(struct zonetab *t, uint32_t slot, struct snapshot **next)
 	struct snapshot *old;
 
 	(*next)->published = true;
+	rcu_before(*next);
 	old = rcu_xchg_pointer(&slot_at(t, slot)->cur, *next); // COMMIT
 	*next = NULL;
 	if (!is_marker(old))
@@ -389,80 +399,124 @@ const struct snapshot *zonetab_snapshot(const struct zonetab *t, uint32_t slot, 
 {
 	const struct snapshot *cur = rcu_dereference(slot_at(t, slot)->cur);
 
-	if (!is_marker(cur))
+	if (!is_marker(cur)) {
+		rcu_after(cur);
 		return cur;
+	}
 	if (out_marker != NULL)
 		*out_marker = (enum zone_marker)((uintptr_t)cur - 1);
 	return NULL;
 }
 
-/* Label counts of configured zones, so that suffixes of other lengths are not looked up at all. */
-static bool labels_used(const struct zonetab *t, unsigned labels)
+/*
+ * The largest number of labels, at most max, that some apex has; -1: none. Suffixes of other lengths are not looked up
+ * at all: most tables know one or two lengths.
+ */
+static int labels_at_most(const struct zonetab *t, unsigned max)
 {
-	return __atomic_load_n(&t->labels[labels / 64], __ATOMIC_ACQUIRE) >> (labels & 63) & 1;
+	unsigned word = max / 64;
+	uint64_t bits = __atomic_load_n(&t->labels[word], __ATOMIC_ACQUIRE) & (UINT64_MAX >> (63 - max % 64));
+
+	while (bits == 0) {
+		if (word-- == 0)
+			return -1;
+		bits = __atomic_load_n(&t->labels[word], __ATOMIC_ACQUIRE);
+	}
+	return (int)(word * 64 + 63u - (unsigned)__builtin_clzll(bits));
 }
 
-static void find_one(const struct zonetab *t, struct zonetab_find *f)
+static void find_done(const struct zonetab *t, struct zonetab_find *f, uint32_t slot)
+{
+	const struct snapshot *cur = rcu_dereference(slot_at(t, slot)->cur);
+
+	f->slot = slot;
+	f->snap = is_marker(cur) ? NULL : cur;
+	f->marker = (uint8_t)((uintptr_t)cur - 1);
+	__builtin_prefetch(cur);
+}
+
+/* From the suffix of `labels` labels on, longest first. */
+static void find_from(const struct zonetab *t, struct zonetab_find *f, int labels)
 {
 	const struct name_hashes *h = f->hashes;
 
-	f->slot = ZONETAB_SLOT_NONE;
-	f->snap = NULL;
-	for (unsigned label = f->first_label; label <= h->label_cnt; label++) {
-		enum zone_marker marker = ZONE_NOT_LOADED;
-		uint32_t slot;
+	for (; labels >= 0; labels = labels == 0 ? -1 : labels_at_most(t, (unsigned)labels - 1)) {
+		unsigned label = h->label_cnt - (unsigned)labels;
+		uint32_t slot = find_apex(t, h->hash[label], f->name + h->off[label]);
 
-		if (!labels_used(t, h->label_cnt - label))
-			continue;
-		slot = find_apex(t, h->hash[label], f->name + h->off[label]);
 		if (slot == ZONETAB_SLOT_NONE)
 			continue;
-		f->slot = slot;
 		f->apex_label = (uint8_t)label;
-		f->snap = zonetab_snapshot(t, slot, &marker);
-		f->marker = (uint8_t)marker;
+		find_done(t, f, slot);
 		return;
 	}
+	f->slot = ZONETAB_SLOT_NONE;
+	f->snap = NULL;
 }
 
-static void prefetch_words(const struct zonetab *t, const struct index *x, const struct zonetab_find *f)
+/* Where a find of a burst stands between the stages. */
+struct hint {
+	int labels;    /* of the longest suffix that may be an apex; -1: none */
+	uint32_t slot; /* what its first word in the index leads to, or ZONETAB_SLOT_NONE */
+};
+
+static void hint_word(const struct zonetab *t, const struct index *x, const struct zonetab_find *f,
+		      struct hint *out)
 {
 	const struct name_hashes *h = f->hashes;
 
-	for (unsigned label = f->first_label; label <= h->label_cnt; label++)
-		if (labels_used(t, h->label_cnt - label))
-			__builtin_prefetch(&x->words[(uint32_t)h->hash[label] & x->mask]);
+	out->labels = labels_at_most(t, (unsigned)h->label_cnt - f->first_label);
+	if (out->labels >= 0)
+		__builtin_prefetch(&x->words[(uint32_t)h->hash[h->label_cnt - out->labels] & x->mask]);
 }
 
-/* The slot that the first used suffix's first word leads to: right nearly always, and only a hint. */
-static void prefetch_slot(const struct zonetab *t, const struct index *x, const struct zonetab_find *f)
+static void hint_slot(const struct zonetab *t, const struct index *x, const struct zonetab_find *f,
+		      struct hint *hint)
 {
 	const struct name_hashes *h = f->hashes;
+	uint64_t hash, word;
 
-	for (unsigned label = f->first_label; label <= h->label_cnt; label++) {
-		uint64_t word;
-
-		if (!labels_used(t, h->label_cnt - label))
-			continue;
-		word = __atomic_load_n(&x->words[(uint32_t)h->hash[label] & x->mask], __ATOMIC_ACQUIRE);
-		if (word <= WORD_DEAD || (word ^ h->hash[label]) >> 32 != 0)
-			continue;
-		__builtin_prefetch(slot_at(t, (uint32_t)(word - 2)));
+	hint->slot = ZONETAB_SLOT_NONE;
+	if (hint->labels < 0)
 		return;
-	}
+	hash = h->hash[h->label_cnt - hint->labels];
+	word = __atomic_load_n(&x->words[(uint32_t)hash & x->mask], __ATOMIC_ACQUIRE);
+	if (word <= WORD_DEAD || (word ^ hash) >> 32 != 0)
+		return;
+	hint->slot = (uint32_t)(word - 2);
+	__builtin_prefetch(slot_at(t, hint->slot));
+}
+
+/* Whether the hint was right, which it nearly always is. */
+static bool hint_holds(const struct zonetab *t, const struct zonetab_find *f, const struct hint *hint)
+{
+	const struct name_hashes *h = f->hashes;
+	unsigned label = h->label_cnt - (unsigned)hint->labels;
+	const struct slot *s = slot_at(t, hint->slot);
+	const uint8_t *apex = rcu_dereference(s->apex);
+
+	/* Equal hashes of equally long chains of labels: names differ in length only by an accident of 64 bits. */
+	return apex != NULL && s->hash == h->hash[label] &&
+	       name_same(apex, f->name + h->off[label], h->len - h->off[label]);
 }
 
 void zonetab_find_burst(const struct zonetab *t, struct zonetab_find *const finds[], unsigned cnt)
 {
 	const struct index *x = rcu_dereference(t->cur);
+	struct hint hints[LOOKUP_BURST_MAX];
 
 	for (unsigned i = 0; i < cnt; i++)
-		prefetch_words(t, x, finds[i]);
+		hint_word(t, x, finds[i], &hints[i]);
 	for (unsigned i = 0; i < cnt; i++)
-		prefetch_slot(t, x, finds[i]);
+		hint_slot(t, x, finds[i], &hints[i]);
 	for (unsigned i = 0; i < cnt; i++) {
-		find_one(t, finds[i]);
-		if (finds[i]->snap != NULL)
-			__builtin_prefetch(finds[i]->snap);
+		struct zonetab_find *f = finds[i];
+
+		if (hints[i].slot == ZONETAB_SLOT_NONE || !hint_holds(t, f, &hints[i])) {
+			find_from(t, f, hints[i].labels);
+			continue;
+		}
+		f->apex_label = (uint8_t)(f->hashes->label_cnt - hints[i].labels);
+		find_done(t, f, hints[i].slot);
 	}
 }
