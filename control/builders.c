@@ -9,6 +9,9 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
+#include "control/tally.h"
+#include "dataplane/zone/arena.h"
+
 /* Enough to keep a thread busy while the loop does something else; times the transfers that run, it is the bound. */
 #define QUEUE_FULL (1024 * 1024)
 
@@ -40,6 +43,7 @@ struct build {
 
 	/* The thread that works on it only; handed from one to the next through the lock. */
 	struct builder *builder;
+	struct tally tally;
 	struct build_result result;
 	size_t carry_len;
 	struct xfrin xfrin;
@@ -69,9 +73,13 @@ static int sink_begin(void *arg, enum xfrin_form form)
 {
 	struct build *b = arg;
 	const struct builders_env *env = &b->pool->env;
+	bool changes = form == XFRIN_CHANGES;
+	struct arena_info arena;
 
+	arena_info(env->arena, &arena);
+	tally_init(&b->tally, &b->request.limits, changes, arena.bytes_max);
 	b->builder = builder_new(env->arena, env->key, b->request.transfer.apex,
-				 form == XFRIN_CHANGES ? b->request.base : NULL, &b->request.limits);
+				 changes ? b->request.base : NULL, &b->request.limits);
 	return b->builder == NULL ? BUILDER_NO_MEMORY : BUILDER_OK;
 }
 
@@ -79,15 +87,17 @@ static int sink_add(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl
 		    uint16_t rdata_len)
 {
 	struct build *b = arg;
+	enum builder_verdict v = tally_record(&b->tally, owner, type, rdata_len);
 
-	return (int)builder_add(b->builder, owner, type, ttl, rdata, rdata_len);
+	return (int)(v != BUILDER_OK ? v : builder_add(b->builder, owner, type, ttl, rdata, rdata_len));
 }
 
 static int sink_del(void *arg, const uint8_t *owner, uint16_t type, const uint8_t *rdata, uint16_t rdata_len)
 {
 	struct build *b = arg;
+	enum builder_verdict v = tally_record(&b->tally, owner, type, rdata_len);
 
-	return (int)builder_del(b->builder, owner, type, rdata, rdata_len);
+	return (int)(v != BUILDER_OK ? v : builder_del(b->builder, owner, type, rdata, rdata_len));
 }
 
 /* Which limit, by the name of its key in the configuration; empty for what is not a limit. */
