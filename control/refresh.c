@@ -111,9 +111,9 @@ static void end(struct refresh *r, struct refresh_result *result)
 	done(arg, result);
 }
 
-static void end_failed(struct refresh *r, const char *text)
+static void end_failed(struct refresh *r, const char *text, bool reached)
 {
-	struct refresh_result result = {0};
+	struct refresh_result result = {.reached = reached};
 
 	snprintf(result.text, sizeof(result.text), "%s", text);
 	end(r, &result);
@@ -137,7 +137,7 @@ static void end_by_rcode(struct refresh *r, const struct refresh_answer *answer)
 	char rcode[RCODE_TEXT_CAP], text[REFRESH_TEXT_CAP];
 
 	snprintf(text, sizeof(text), "the primary answered %s", rcode_text(answer->rcode, rcode));
-	end_failed(r, text);
+	end_failed(r, text, true);
 }
 
 static bool edns_may_be_why(const struct refresh *r, uint16_t rcode)
@@ -148,7 +148,7 @@ static bool edns_may_be_why(const struct refresh *r, uint16_t rcode)
 
 static void take_message(struct refresh *r, const uint8_t *msg, size_t len)
 {
-	struct refresh_result result = {.ok = true};
+	struct refresh_result result = {.ok = true, .reached = true};
 	enum refresh_verdict v = refresh_answer_get(msg, len, r->apex, r->id, r->env->rdata, &result.answer);
 
 	if (refresh_is_foreign(v)) {
@@ -169,7 +169,7 @@ static void take_message(struct refresh *r, const uint8_t *msg, size_t len)
 	} else if (v == REFRESH_RCODE) {
 		end_by_rcode(r, &result.answer);
 	} else if (v != REFRESH_OK) {
-		end_failed(r, refresh_verdict_text(v));
+		end_failed(r, refresh_verdict_text(v), true);
 	} else {
 		end(r, &result);
 	}
@@ -333,7 +333,7 @@ static void try_again(struct refresh *r)
 	drop_attempt(r);
 	if (r->tries >= max) {
 		snprintf(text, sizeof(text), "%s (tries: %u)", r->last, r->tries);
-		end_failed(r, text);
+		end_failed(r, text, false);
 		return;
 	}
 	r->tries++;

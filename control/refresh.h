@@ -70,6 +70,7 @@ struct refresh_env {
 
 struct refresh_result {
 	bool ok;
+	bool reached; /* it answered, be it with an error */
 	struct refresh_answer answer;
 	char text[REFRESH_TEXT_CAP]; /* why not; empty if ok */
 };

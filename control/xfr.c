@@ -52,6 +52,7 @@ static void end(struct xfr *x, struct xfr_result *r)
 	uv_close((uv_handle_t *)&x->tcp, on_closed);
 	uv_close((uv_handle_t *)&x->timer, on_closed);
 	r->started_ns = x->started_ns;
+	r->reached = x->connected;
 	x->done(x->arg, r);
 }
 

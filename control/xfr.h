@@ -43,6 +43,7 @@ struct xfr_result {
 	struct soa soa;		   /* of the new version; names NULL */
 	uint64_t octets, messages, records;
 	uint64_t started_ns; /* uv_hrtime when the connection was begun */
+	bool reached;	     /* a connection was made */
 	bool not_authoritative;
 	struct builder_report report; /* what was repaired */
 	char text[BUILD_TEXT_CAP];    /* why it failed and where; empty if ok */

@@ -72,6 +72,7 @@ static void free_parts(struct zones *z)
 	dispatch_free(z->queries);
 	dispatch_free(z->transfers);
 	deadlines_free(z->deadlines);
+	free(z->health);
 	free(z->rdata);
 	free(z->buf);
 	free(z->index);
@@ -91,10 +92,11 @@ static int alloc_parts(struct zones *z)
 	z->queries = dispatch_new(c->primary_cnt, &query_limits);
 	z->transfers = dispatch_new(c->primary_cnt, &transfer_limits);
 	z->deadlines = deadlines_new(c->zone_cnt);
+	z->health = calloc(c->primary_cnt + 1u, sizeof(z->health[0]));
 	z->rdata = malloc(RDATA_LEN_MAX);
 	z->buf = malloc(READ_BUF_LEN);
-	if (z->index == NULL || z->queries == NULL || z->transfers == NULL || z->deadlines == NULL ||
-	    z->rdata == NULL || z->buf == NULL)
+	if (z->health == NULL || z->index == NULL || z->queries == NULL || z->transfers == NULL ||
+	    z->deadlines == NULL || z->rdata == NULL || z->buf == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -305,17 +307,23 @@ static uint16_t accept_notify(struct zone *zn, uint16_t primary, const struct no
 				    .primary = primary,
 				    .has_serial = n->has_serial,
 				    .serial = n->serial};
+	bool waited = zn->secondary.deferred;
 	struct secondary_actions a;
 
 	zn->notifies++;
+	/* Whoever speaks is there. */
+	zone_health(zn, primary)->failures = 0;
 	a = zone_event(zn, &e);
 	if ((a.what & SECONDARY_NOTE_DEFERRED) && zn->deferred_ns == 0)
 		zn->deferred_ns = rx_ns;
 	else if ((a.what & (SECONDARY_NOTE_CURRENT | SECONDARY_NOTE_DEFERRED)) == 0 && zn->notify_ns == 0)
 		zn->notify_ns = rx_ns;
-	log_event(zn->all->env.log, LOG_DEBUG, "notify", zn->config->name_text,
-		  zone_primary(zn, primary)->name, "serial=%u has_serial=%d acted=%d", n->serial,
-		  n->has_serial, (a.what & (SECONDARY_QUERY | SECONDARY_TRANSFER)) != 0);
+	/* Only what begins or defers something: a flood is counted, not logged. */
+	if ((a.what & (SECONDARY_QUERY | SECONDARY_TRANSFER)) ||
+	    ((a.what & SECONDARY_NOTE_DEFERRED) && !waited))
+		log_event(zn->all->env.log, LOG_DEBUG, "notify", zn->config->name_text,
+			  zone_primary(zn, primary)->name, "has_serial=%d serial=%u deferred=%d",
+			  n->has_serial, n->serial, (a.what & SECONDARY_NOTE_DEFERRED) != 0);
 	zones_pump(zn->all);
 	return DNS_RCODE_NOERROR;
 }

@@ -1,6 +1,10 @@
 /*
  * The zones at run time: each one's state machine (secondary.h) joined to timers, SOA queries, transfers, the builder
  * threads and the zone table. Everything here runs on the control loop's thread unless it says otherwise.
+ *
+ * The loop's thread is registered with RCU (QSBR) and online while callbacks run; its owner takes it offline while the
+ * loop sleeps (uv_prepare) and back (uv_check), so that nothing here announces quiescent states and none is held up.
+ * Only here is the zone table written.
  */
 #pragma once
 

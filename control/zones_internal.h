@@ -47,6 +47,12 @@ struct zone {
 	char *last_error;
 };
 
+/* Whether a primary can be reached, over all zones. */
+struct zone_health {
+	unsigned failures; /* in a row */
+	int64_t failed_ms;
+};
+
 struct zones {
 	struct zones_env env;
 	struct builders *builders;
@@ -64,10 +70,11 @@ struct zones {
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 	uint64_t cnt[ZONES_COUNTER_CNT];
-	struct log_limit limit_refused, limit_malformed, limit_query, limit_transfer;
-	uint8_t *rdata;	 /* RDATA_LEN_MAX, scratch */
-	uint8_t *buf;	 /* READ_BUF_LEN, scratch for sockets */
-	uint32_t *index; /* open addressing: zone number + 1, by the hash of the name */
+	struct log_limit limit_refused, limit_malformed, limit_query, limit_serial, limit_aa, limit_transfer;
+	struct zone_health *health; /* by position in config->primaries */
+	uint8_t *rdata;		    /* RDATA_LEN_MAX, scratch */
+	uint8_t *buf;		    /* READ_BUF_LEN, scratch for sockets */
+	uint32_t *index;	    /* open addressing: zone number + 1, by the hash of the name */
 	uint32_t index_mask;
 	unsigned zone_cnt;
 	struct zone zone[];
@@ -81,6 +88,9 @@ void zones_pump(struct zones *z);
 
 /* Ends what the zone has under way, without an event. */
 void zone_cancel(struct zone *zn);
+
+/* Of the primary, over all zones. */
+struct zone_health *zone_health(const struct zone *zn, uint16_t primary);
 
 const struct config_primary *zone_primary(const struct zone *zn, uint16_t primary);
 

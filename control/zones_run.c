@@ -14,6 +14,10 @@
 /* A burst of log lines of one kind per second; the rest is counted in one line. */
 #define LOG_BURST 20
 
+/* A primary that could not be reached so many times in a row is dead until it has not been asked for so long. */
+#define DEAD_FAILURES 3
+#define DEAD_MS	      60000
+
 /* Timers handled in one turn of the loop: sockets are not kept waiting by a sweep of many zones. */
 #define TIMERS_PER_TURN 4096
 
@@ -28,6 +32,36 @@ static int64_t wall_s(void)
 const struct config_primary *zone_primary(const struct zone *zn, uint16_t primary)
 {
 	return zn->config->primaries[primary];
+}
+
+struct zone_health *zone_health(const struct zone *zn, uint16_t primary)
+{
+	return &zn->all->health[zone_primary(zn, primary) - zn->all->env.config->primaries];
+}
+
+static void note_health(const struct zone *zn, bool reached)
+{
+	struct zone_health *h = zone_health(zn, zn->secondary.asked);
+
+	if (reached) {
+		h->failures = 0;
+		return;
+	}
+	h->failures++;
+	h->failed_ms = (int64_t)uv_now(zn->all->env.loop);
+}
+
+/*
+ * A sweep of many zones does not wait for a dead primary zone by zone, if the round has another one to ask. The last
+ * one of a round is always asked, and so is everybody for NOTIFY and operator.
+ */
+static bool is_skipped(const struct zone *zn)
+{
+	const struct secondary *s = &zn->secondary;
+	const struct zone_health *h = zone_health(zn, s->asked);
+
+	return s->class == SECONDARY_BY_TIMER && s->step + 1 < s->primary_cnt &&
+	       h->failures >= DEAD_FAILURES && (int64_t)uv_now(zn->all->env.loop) < h->failed_ms + DEAD_MS;
 }
 
 static const char *peer_text(const struct zone *zn, uint16_t primary, char buf[CONFIG_ADDRESS_TEXT_CAP])
@@ -89,6 +123,14 @@ static void publish_received(struct zone *zn)
 	forget_error(zn);
 }
 
+/* The primary went back between its SOA answer and the transfer. */
+static void discard_received(struct zone *zn)
+{
+	keep_error(zn, "transfer", "the version received is not newer than what is served");
+	snapshot_retire(zn->received);
+	zn->received = NULL;
+}
+
 static void withdraw(struct zone *zn)
 {
 	struct zones *z = zn->all;
@@ -120,7 +162,7 @@ static void log_serials(struct zone *zn, const char *event, const char *reason)
 	char peer[CONFIG_ADDRESS_TEXT_CAP];
 
 	z->cnt[ZONES_CNT_serial_lower]++;
-	if (log_allow(z->env.log, &z->limit_query, LOG_BURST, event))
+	if (log_allow(z->env.log, &z->limit_serial, LOG_BURST, event))
 		log_event(z->env.log, LOG_WARNING, event, zn->config->name_text,
 			  peer_text(zn, zn->secondary.asked, peer),
 			  "serial=%u primary_serial=%u reason=\"%s\"", zn->secondary.serial,
@@ -140,9 +182,6 @@ static void take_notes(struct zone *zn, uint32_t what)
 			    "2^31 apart: neither is newer (RFC 1982 3.2); ours is kept");
 	if (what & SECONDARY_NOTE_CURRENT)
 		z->cnt[ZONES_CNT_notify_current]++;
-	if (what & SECONDARY_NOTE_DEFERRED)
-		log_event(z->env.log, LOG_DEBUG, "notify-deferred", name, NULL,
-			  "reason=\"a round is under way\"");
 	if (what & SECONDARY_NOTE_AHEAD)
 		log_event(z->env.log, LOG_INFO, "notify-ahead", name, NULL,
 			  "notified_serial=%u serial=%u try=%u reason=\"not to be had yet, asking again\"",
@@ -210,10 +249,8 @@ static void perform(struct zone *zn, const struct secondary_actions *a)
 {
 	if (a->what & SECONDARY_PUBLISH)
 		publish_received(zn);
-	if ((a->what & SECONDARY_DISCARD) && zn->received != NULL) {
-		snapshot_retire(zn->received);
-		zn->received = NULL;
-	}
+	if (a->what & SECONDARY_DISCARD)
+		discard_received(zn);
 	if (a->what & SECONDARY_WITHDRAW)
 		withdraw(zn);
 	if (a->what & SECONDARY_REPUBLISH)
@@ -285,6 +322,7 @@ static void on_answered(void *arg, const struct refresh_result *r)
 	char peer[CONFIG_ADDRESS_TEXT_CAP];
 
 	leave_queue(zn);
+	note_health(zn, r->reached);
 	if (!r->ok) {
 		query_failed(zn, r->text);
 		report(zn, &e);
@@ -292,7 +330,7 @@ static void on_answered(void *arg, const struct refresh_result *r)
 	}
 	zn->last_check = wall_s();
 	if (!r->answer.authoritative &&
-	    log_allow(zn->all->env.log, &zn->all->limit_query, LOG_BURST, "soa-not-authoritative"))
+	    log_allow(zn->all->env.log, &zn->all->limit_aa, LOG_BURST, "soa-not-authoritative"))
 		log_event(zn->all->env.log, LOG_WARNING, "soa-not-authoritative", zn->config->name_text,
 			  peer_text(zn, zn->secondary.asked, peer),
 			  "serial=%u reason=\"AA is not set; used all the same\"", r->answer.soa.serial);
@@ -396,6 +434,7 @@ static void on_transferred(void *arg, struct xfr_result *r)
 		return;
 	}
 	leave_queue(zn);
+	note_health(zn, r->reached);
 	if (r->snapshot != NULL) {
 		transfer_received(zn, r);
 	} else {
@@ -434,8 +473,14 @@ static void start_item(struct dispatch_item *item, bool transfer)
 	struct zone *zn = (struct zone *)((char *)item - offsetof(struct zone, item));
 	struct secondary_event e = {.kind = transfer ? SECONDARY_EV_NOT_RECEIVED : SECONDARY_EV_NO_ANSWER};
 	char reason[96];
-	int ret = transfer ? start_transfer(zn) : start_query(zn);
+	int ret;
 
+	if (is_skipped(zn)) {
+		leave_queue(zn);
+		zone_event(zn, &e);
+		return;
+	}
+	ret = transfer ? start_transfer(zn) : start_query(zn);
 	if (ret == 0)
 		return;
 	leave_queue(zn);

@@ -189,7 +189,8 @@ REJECTED = {
     "zero-length message": (raw(lambda s: b"\0\0" + s.stream()), "message 1: a message shorter than a DNS header"),
     "eleven octets": (raw(lambda s: b"\0\x0b" + bytes(11) + s.stream()), "shorter than a DNS header"),
     "octets behind the records": (changed(tail=b"\0"), "malformed message"),
-    "fewer records than announced": (changed(ancount=lambda n: n + 1), "malformed message"),
+    "fewer records than announced": (second_message(lambda s: message(s.request, s.zone.records[:1],
+                                                                      ancount=lambda n: n + 1)), "malformed message"),
     "garbage": (raw(lambda s: random_octets(5000, 3)), "message 1"),
     "garbage behind a header": (raw(lambda s: framed(message(s.request, ancount=50, tail=random_octets(500, 4)))),
                                 "message 1, record 1"),
@@ -207,7 +208,7 @@ REJECTED = {
     "SOA in the middle": (records(lambda s: [s.zone.soa(), *s.zone.records, s.zone.soa(), *s.zone.records, s.zone.soa()]),
                           "data behind the SOA"),
     "class CH": (instead(Record(f"ch.{ZONE}", TXT, b"\1x", rdclass=CH)), r"\(ch.example. TXT\): a record .* class IN"),
-    "meta type": (instead(Record(f"m.{ZONE}", 250, b"")), r"\(m.example. TSIG\): a type that no zone"),
+    "meta type": (instead(Record(f"m.{ZONE}", 250, b"")), r"\(m.example. TYPE250\): a type that no zone"),
     "A of three octets": (instead(Record(f"bad.{ZONE}", A, b"\1\2\3")), r"\(bad.example. A\): record data"),
     "A without data": (instead(Record(f"bad.{ZONE}", A, b"")), r"\(bad.example. A\): record data"),
     "short SOA": (records(lambda s: [Record(ZONE, SOA, b"\0\0\0\0\0\7")]), r"\(example. SOA\): record data"),
@@ -285,9 +286,9 @@ def test_dripping_primary_is_left_after_the_total_time(net):
 
 @lab.each(case=["records", "bytes", "set", "outside", "duplicates"])
 def test_endless_transfer_ends_at_a_limit_and_costs_no_memory(net, case):
-    keys = {"records": ({"transfer-records": 100000}, r"transfer-records: 100000"),
+    keys = {"records": ({"transfer-records": 10000}, r"transfer-records: 10000"),
             "bytes": ({"transfer-bytes": 4000000}, r"transfer-bytes: 4000000"),
-            "set": ({"record-set-records": 5000}, r"record-set-records: 5000"),
+            "set": ({"record-set-records": 2000}, r"record-set-records: 2000"),
             "outside": ({"transfer-time": 4, "transfer-idle": 2}, "transfer-time"),
             "duplicates": ({"transfer-time": 10, "transfer-idle": 5, "transfer-bytes": 4000000},
                            "transfer-bytes|transfer-time")}
@@ -462,6 +463,16 @@ def test_notify_before_the_primary_has_it_is_not_lost(net):
     assert net.wait_serial(ZONE, 2, timeout=3) < 2
 
 
+def announce(primary, zone, tries=10):
+    """NOTIFY as a primary sends it: again, when no response comes."""
+    for _ in range(tries):
+        try:
+            return primary.notify(zone, timeout=0.2)
+        except dns.exception.Timeout:
+            pass
+    raise AssertionError(f"no response to {tries} NOTIFYs for {zone}")
+
+
 @lab.timeout(60)
 def test_flood_of_notifies_makes_few_queries_and_other_zones_are_on_time(net):
     primary = ScriptedPrimary(net)
@@ -487,8 +498,10 @@ def test_flood_of_notifies_makes_few_queries_and_other_zones_are_on_time(net):
                 except BlockingIOError:
                     time.sleep(0.001)
             version = other.zone("other.test.", other.zones["other.test."].serial + 1).serial
-            other.notify("other.test.", timeout=1)
-            worst = max(worst, net.wait_serial("other.test.", version, timeout=5))
+            begun = time.monotonic()
+            announce(other, "other.test.")
+            net.wait_serial("other.test.", version, timeout=5)
+            worst = max(worst, time.monotonic() - begun)
     assert sent > 10000, sent
     assert len(primary.probes) < 40, f"{len(primary.probes)} queries for {sent} NOTIFYs"
     assert worst < 1.0, f"the other zone was {worst:.2f} s late"
@@ -524,8 +537,9 @@ def test_second_primary_is_asked_when_the_first_fails(net):
 def test_version_that_is_older_than_its_soa_answer_is_discarded(net):
     primary, daemon = begin(net, serial=5)
     primary.probe = answer_with(records=lambda z: [soa(ZONE, 6)])
-    daemon.ctl("zone", "refresh", ZONE)
-    primary.wait_transfers(2)
+    done = daemon.ctl_raw("zone", "refresh", ZONE)
+    assert done.returncode != 0 and "not newer than what is served" in done.stderr, done
+    assert len(primary.transfers) == 2
     daemon.wait_log(r"transfer-discarded zone=example\. .*serial=5 received_serial=5")
     serves(net, 5)
 
@@ -557,6 +571,21 @@ def test_one_poisoned_zone_among_many_and_a_hanging_primary_harm_nobody_else(net
             assert net.wait_serial(n, 2, timeout=5) < 1.0, n
     assert soa_serial(net.dig(poisoned, "SOA")) == 1
     assert daemon.zone(poisoned)["transfers_failed"] >= 1
+
+
+def test_dead_first_primary_does_not_keep_the_second_waiting(net):
+    names = [f"z{i}.test." for i in range(200)]
+    primary = ScriptedPrimary(net)
+    for n in names:
+        primary.zone(n, 1, hosts=2)
+    net.lockstepd([{"name": n, "primaries": ["dead", "first"]} for n in names],
+                  change={"primaries": [{"name": "dead", "address": "10.53.0.77"},
+                                        {"name": "first", "address": lab.PRIMARY}]})
+    begun = time.monotonic()
+    for n in names:
+        net.wait_serial(n, 1, timeout=30)
+    # Zone by zone it would be 200 times three seconds, eight at once.
+    assert time.monotonic() - begun < 30
 
 
 def test_soa_timers_that_contradict_each_other_are_told(net):
