@@ -494,6 +494,22 @@ static void refresh_timer_comes_at_90_to_100_percent(void **state)
 	assert_in_range(secondary_timer(&s) - NOW, REFRESH_MS / 100 * 94, REFRESH_MS / 100 * 96);
 }
 
+static void the_jitter_of_the_longest_timers_does_not_overflow(void **state)
+{
+	const int64_t ms = INT64_C(4294967295000) / 2;
+	struct secondary s;
+	uint64_t random;
+
+	for (random = 0; random <= UINT32_MAX; random += UINT32_MAX / 15) {
+		secondary_init(&s, 1, &no_caps);
+		STEP(&s, NOW, START);
+		STEP(&s, NOW, RECEIVED, .random = (uint32_t)random,
+		     .timers = {UINT32_MAX, UINT32_MAX, UINT32_MAX});
+		assert_in_range(s.check_at - NOW, ms / 10 * 9, ms);
+		assert_true(random == 0 || s.check_at - NOW < ms);
+	}
+}
+
 static void timers_are_held_within_the_configured_bounds(void **state)
 {
 	static const struct secondary_caps caps = {.refresh_min = 100,
@@ -858,6 +874,7 @@ int main(void)
 		cmocka_unit_test(bootstrap_back_off_is_spread),
 		cmocka_unit_test(notify_and_operator_reset_the_back_off),
 		cmocka_unit_test(refresh_timer_comes_at_90_to_100_percent),
+		cmocka_unit_test(the_jitter_of_the_longest_timers_does_not_overflow),
 		cmocka_unit_test(timers_are_held_within_the_configured_bounds),
 		cmocka_unit_test(expire_counts_from_the_last_contact),
 		cmocka_unit_test(all_primaries_behind_let_the_zone_expire),
