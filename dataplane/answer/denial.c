@@ -8,6 +8,11 @@ struct proof {
 	struct denial_sent *sent;
 };
 
+static unsigned suffix_len(const struct name_hashes *h, unsigned label)
+{
+	return h->len - h->off[label];
+}
+
 static const uint8_t *suffix(const struct proof *p, unsigned label)
 {
 	return p->name->lower + p->name->hashes->off[label];
@@ -34,23 +39,43 @@ static bool already_sent(struct denial_sent *sent, const uint8_t *body)
 	return false;
 }
 
-/* Adds the record with its owner written out, apart from the apex, which the message already holds. */
+/*
+ * Octets of the owner in front of its longest suffix that the name has too, which is the apex or something below it.
+ * Both are walked from the left; at equal distance from the end they may be at the same suffix.
+ */
+static unsigned owner_head_len(const struct proof *p, const struct denial *d)
+{
+	const struct name_hashes *h = p->name->hashes;
+	unsigned head = 0, label = 0;
+
+	while (d->owner[head] != 0) {
+		while (label < h->label_cnt && suffix_len(h, label) > d->owner_len - head)
+			label++;
+		if (suffix_len(h, label) == d->owner_len - head &&
+		    name_equal(suffix(p, label), d->owner + head))
+			break;
+		head += 1u + d->owner[head];
+	}
+	return head;
+}
+
+/* Adds the record with its owner written out as far as the message does not hold it already. */
 static void put(struct proof *p, const struct denial *d)
 {
-	unsigned apex_len = p->name->hashes->len - p->name->hashes->off[p->lookup->apex_label];
-	unsigned head_len = d->owner_len - apex_len;
+	unsigned head_len = owner_head_len(p, d);
+	uint16_t rest_at = reply_suffix_at(p->name, d->owner_len - head_len);
 	uint8_t literal[NAME_LEN_MAX + 1];
-	struct rrset_place place = {
-		.owner = (uint16_t)p->r->at,
-		.stored_len = d->owner_len,
-		.literal = literal,
-		.literal_len = (uint16_t)(head_len + 2),
-	};
+	struct rrset_place place = {.owner = rest_at, .stored_len = d->owner_len};
 
 	if (already_sent(p->sent, d->set.body))
 		return;
-	memcpy(literal, d->owner, head_len);
-	wire_store16(literal + head_len, (uint16_t)(0xC000 | reply_suffix_at(p->name, apex_len)));
+	if (head_len > 0) {
+		memcpy(literal, d->owner, head_len);
+		wire_store16(literal + head_len, (uint16_t)(0xC000 | rest_at));
+		place.owner = (uint16_t)p->r->at;
+		place.literal = literal;
+		place.literal_len = (uint16_t)(head_len + 2);
+	}
 	reply_require(p->r, REPLY_AUTHORITY, &place, &d->set);
 }
 

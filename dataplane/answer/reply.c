@@ -17,16 +17,6 @@ void reply_init(struct reply *r, const struct query *query, uint8_t *msg, uint32
 	};
 }
 
-bool reply_offer(struct reply *r, enum reply_section section, const struct rrset_place *place,
-		 const struct rrset *set, bool with_sigs)
-{
-	if (!reply_has_room(r, rrset_linked_len(set, place, with_sigs)))
-		return false;
-	r->at = (uint32_t)rrset_link(set, place, r->msg, r->at, with_sigs);
-	r->cnt[section] = (uint16_t)(r->cnt[section] + set->cnt + (with_sigs ? set->sig_cnt : 0));
-	return true;
-}
-
 bool reply_require(struct reply *r, enum reply_section section, const struct rrset_place *place,
 		   const struct rrset *set)
 {

@@ -88,8 +88,15 @@ static inline bool reply_has_room(const struct reply *r, size_t len)
  */
 bool reply_require(struct reply *r, enum reply_section section, const struct rrset_place *place,
 		   const struct rrset *set);
-bool reply_offer(struct reply *r, enum reply_section section, const struct rrset_place *place,
-		 const struct rrset *set, bool with_sigs);
+static inline bool reply_offer(struct reply *r, enum reply_section section, const struct rrset_place *place,
+			       const struct rrset *set, bool with_sigs)
+{
+	if (!reply_has_room(r, rrset_linked_len(set, place, with_sigs)))
+		return false;
+	r->at = (uint32_t)rrset_link(set, place, r->msg, r->at, with_sigs);
+	r->cnt[section] = (uint16_t)(r->cnt[section] + set->cnt + (with_sigs ? set->sig_cnt : 0));
+	return true;
+}
 
 /* The RRSIGs of a set without the set. */
 struct rrset reply_sigs_only(const struct rrset *set);

@@ -1,6 +1,8 @@
 #include "dataplane/dns/query.h"
 
-#define QUESTION_TAIL_LEN 4 /* QTYPE and QCLASS */
+#define QUESTION_TAIL_LEN 4  /* QTYPE and QCLASS */
+#define OPT_BARE_LEN	  11 /* OPT without options */
+#define OPT_DO		  0x8000
 
 /* What stands in front of the record data, owner aside. */
 struct record_head {
@@ -123,7 +125,7 @@ static bool read_opt(struct query *q, const uint8_t *msg, const struct record_he
 	if (opt->class > QUERY_PAYLOAD_MIN)
 		q->payload = opt->class;
 	q->edns_version = (uint8_t)(opt->ttl >> 16);
-	q->dnssec_ok = (opt->ttl & 0x8000) != 0;
+	q->dnssec_ok = (opt->ttl & OPT_DO) != 0;
 	q->options_at = (uint16_t)(opt->rdata - msg);
 	q->options_len = opt->rdata_len;
 	return read_options(q, opt);
@@ -177,6 +179,25 @@ static bool skip_authority(struct wire_in *in, unsigned cnt)
 	return true;
 }
 
+/* What almost every resolver sends behind the question: nothing, or OPT without options, and nothing behind that. */
+static bool read_usual_rest(const uint8_t *p, size_t left, unsigned ar_cnt, struct query *q)
+{
+	uint32_t ttl;
+
+	if (ar_cnt == 0)
+		return left == 0;
+	if (ar_cnt != 1 || left != OPT_BARE_LEN || p[0] != 0 || wire_load16(p + 1) != DNS_TYPE_OPT ||
+	    wire_load16(p + 9) != 0)
+		return false;
+	q->has_opt = true;
+	if (wire_load16(p + 3) > QUERY_PAYLOAD_MIN)
+		q->payload = wire_load16(p + 3);
+	ttl = wire_load32(p + 5);
+	q->edns_version = (uint8_t)(ttl >> 16);
+	q->dnssec_ok = (ttl & OPT_DO) != 0;
+	return true;
+}
+
 /* What stands behind the header of a request of opcode QUERY. */
 static bool read_sections(struct wire_in *in, struct query *q)
 {
@@ -187,6 +208,8 @@ static bool read_sections(struct wire_in *in, struct query *q)
 
 	if (wire_load16(h + 4) != 1 || !read_question(in, q))
 		return false;
+	if ((an_cnt | ns_cnt) == 0 && read_usual_rest(in->cur, wire_in_left(in), ar_cnt, q))
+		return true;
 	if (an_cnt != 0 || (ns_cnt != 0 && (q->type != DNS_TYPE_IXFR || !skip_authority(in, ns_cnt))))
 		return false;
 	if (!read_additional(in, ar_cnt, q))

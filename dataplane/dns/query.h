@@ -39,7 +39,7 @@ struct query {
 	uint8_t tsig_algorithm_len;
 	uint16_t tsig_at;	    /* offset of the TSIG record */
 	uint16_t tsig_algorithm_at; /* offset of its record data, which start with the algorithm name */
-	uint16_t options_at;	    /* offset of the EDNS options, which are well framed */
+	uint16_t options_at; /* offset of the EDNS options, which are well framed; unset if there are none */
 	uint16_t options_len;
 	uint32_t options; /* bit n: an option with code n is among them, n < 32 */
 	uint8_t name[NAME_LEN_MAX + QUERY_NAME_PIECE]; /* lower case; meaningless behind name_len */

@@ -1,5 +1,5 @@
 /*
- * Whole answers of the engine for unsigned zones. The number in front of a test is the row of the requirements that it
+ * Whole answers of the engine. The number in front of a test is the row of the requirements that it
  * is there for: RFC and section stand in the comment above it.
  */
 #include "tests/unit/answer/ask.h"
@@ -84,6 +84,19 @@ static const char child_zone[] = "$TTL 60\n"
 				 "ns A 192.0.2.10\n"
 				 "www A 192.0.2.13\n";
 
+/* A chain made by hand, and one signature, to see that it comes along. */
+static const char nsec_zone[] = "$TTL 60\n"
+				"@ SOA ns h 1 2 3 4 60\n@ NS ns.elsewhere.\n@ NSEC b NS SOA NSEC\n"
+				"@ RRSIG SOA 8 2 60 20370101000000 20260101000000 1 nsec.test. AQAB\n"
+				"b A 192.0.2.1\nb NSEC cut A NSEC\n"
+				"cut NS ns.elsewhere.\ncut NSEC *.w NS NSEC\n"
+				"*.w A 192.0.2.2\n*.w NSEC @ A NSEC\n"
+				"*.w RRSIG A 8 2 60 20370101000000 20260101000000 1 nsec.test. AQAB\n";
+
+#define NSEC_SOA                                                       \
+	"ns nsec.test. 60 SOA ns.nsec.test. h.nsec.test. 1 2 3 4 60\n" \
+	"ns nsec.test. 60 RRSIG SOA 8 2 60 20370101000000 20260101000000 1 nsec.test. AQAB\n"
+
 #define SOA_NX "ns example. 300 SOA ns.example. hostmaster.example. 5 7200 900 1209600 300\n"
 
 static void add_big_zone(struct ask_world *w);
@@ -101,6 +114,7 @@ static int setup(void **state)
 	ask_add_zone(w, "lost.sub.example.", child_zone);
 	ask_add_marker(w, "notloaded.", child_zone, ZONE_NOT_LOADED);
 	ask_add_marker(w, "expired.", child_zone, ZONE_EXPIRED);
+	ask_add_zone(w, "nsec.test.", nsec_zone);
 	add_big_zone(w);
 	*state = w;
 	return 0;
@@ -765,6 +779,40 @@ static void other_classes_are_refused_and_class_any_claims_no_authority(void **s
 	ASK_IS(*state, "www.example. AAAA CH", "REFUSED\n");
 }
 
+/* 31: RFC 4035 3.1.3.1 to 3.1.3.4, 27: RFC 3225 3 */
+static void missing_data_are_proven_with_nsec_if_do_is_set(void **state)
+{
+	ASK_IS(*state, "b.nsec.test. MX do",
+	       "NOERROR aa\n" NSEC_SOA "ns b.nsec.test. 60 NSEC cut.nsec.test. A NSEC\nopt 1232 do\n");
+	ASK_IS(*state, "a.nsec.test. A do",
+	       "NXDOMAIN aa\n" NSEC_SOA "ns nsec.test. 60 NSEC b.nsec.test. NS SOA NSEC\nopt 1232 do\n");
+	ASK_IS(*state, "d.nsec.test. A do",
+	       "NXDOMAIN aa\n" NSEC_SOA "ns cut.nsec.test. 60 NSEC *.w.nsec.test. NS NSEC\n"
+	       "ns nsec.test. 60 NSEC b.nsec.test. NS SOA NSEC\nopt 1232 do\n");
+	ASK_IS(*state, "x.w.nsec.test. MX do",
+	       "NOERROR aa\n" NSEC_SOA "ns *.w.nsec.test. 60 NSEC nsec.test. A NSEC\nopt 1232 do\n");
+	ASK_IS(*state, "w.nsec.test. A do",
+	       "NOERROR aa\n" NSEC_SOA "ns cut.nsec.test. 60 NSEC *.w.nsec.test. NS NSEC\nopt 1232 do\n");
+	ASK_IS(*state, "b.nsec.test. MX edns",
+	       "NOERROR aa\nns nsec.test. 60 SOA ns.nsec.test. h.nsec.test. 1 2 3 4 60\nopt 1232\n");
+}
+
+static void a_wildcard_answer_proves_that_nothing_closer_exists(void **state)
+{
+	ASK_IS(*state, "x.w.nsec.test. A do",
+	       "NOERROR aa\nan x.w.nsec.test. 60 A 192.0.2.2\n"
+	       "an x.w.nsec.test. 60 RRSIG A 8 2 60 20370101000000 20260101000000 1 nsec.test. AQAB\n"
+	       "ns *.w.nsec.test. 60 NSEC nsec.test. A NSEC\nopt 1232 do\n");
+}
+
+/* 32: RFC 4035 3.1.4 */
+static void a_referral_without_ds_proves_that_there_is_none(void **state)
+{
+	ASK_IS(*state, "x.cut.nsec.test. A do",
+	       "NOERROR\nns cut.nsec.test. 60 NS ns.elsewhere.\n"
+	       "ns cut.nsec.test. 60 NSEC *.w.nsec.test. NS NSEC\nopt 1232 do\n");
+}
+
 /* 95: RFC 4892 */
 static void identity_and_version_are_told_if_configured(void **state)
 {
@@ -942,6 +990,9 @@ int main(void)
 		TEST(a_second_opt_is_formerr),
 		TEST(a_signed_query_is_notauth_badkey_unsigned),
 		TEST(other_classes_are_refused_and_class_any_claims_no_authority),
+		TEST(missing_data_are_proven_with_nsec_if_do_is_set),
+		TEST(a_wildcard_answer_proves_that_nothing_closer_exists),
+		TEST(a_referral_without_ds_proves_that_there_is_none),
 		TEST(identity_and_version_are_told_if_configured),
 		TEST(a_burst_gives_the_same_answers_as_single_requests),
 		TEST(every_response_is_counted_once),
