@@ -190,7 +190,7 @@ def _aliases(w, targets):
     w.host("www." + ".".join(["l" * 60] * 3) + ".dn-target")
 
 
-def corner_zone(seed):
+def corner_zone(seed, longest):
     w = Writer(APEX, seed)
     r = w.rng
     w.add("@", "NS", "ns1")
@@ -206,7 +206,8 @@ def corner_zone(seed):
     hosts = ["mail", "www", "Mixed.Case", "a.b.ent", "host.ent"]
     hosts += [".".join(_label(r) for _ in range(r.randrange(1, 4))) for _ in range(60)]
     hosts += [".".join(["d"] * n) for n in (30, 60, 115)]
-    hosts.append(".".join(["l" * 63] * 3 + ["m" * 49]))
+    # 255 octets, or so many fewer that a "*." still fits in front, which dnssec-signzone wants for NSEC3.
+    hosts.append(".".join(["l" * 63] * 3 + ["m" * (49 if longest else 46)]))
     for owner in hosts:
         w.host(owner)
     targets = hosts[:6] + ["ns0.cut1", "x.w1", "alias0", "mail.elsewhere.", f"www.{OTHER}", "@", "nowhere"]
@@ -258,8 +259,8 @@ def other_zone(seed):
 class Corners:
     """The zones of a seed and what their questions are made from."""
 
-    def __init__(self, seed):
-        corner, cuts, wildcards = corner_zone(seed)
+    def __init__(self, seed, longest=True):
+        corner, cuts, wildcards = corner_zone(seed, longest)
         child, other = child_zone(seed), other_zone(seed)
         self.zones = {APEX: corner.text(), CHILD: child.text(), OTHER: other.text()}
         names = sorted(corner.names | child.names | other.names)

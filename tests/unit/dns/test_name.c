@@ -690,6 +690,107 @@ static void different_names_and_different_keys_hash_differently(void **state)
 	free(hash);
 }
 
+/* Label i of a family of names as zones have them. Returns its length. */
+static size_t family_label(unsigned family, unsigned i, char *out)
+{
+	switch (family) {
+	case 0: /* hosts */
+		return (size_t)sprintf(out, "h%x", i);
+	case 1: /* three octets at most, every value: the shortest path of the hash */
+		out[0] = (char)(i >> 16), out[1] = (char)(i >> 8), out[2] = (char)i;
+		return 3;
+	case 2:
+		return (size_t)sprintf(out, "%05x", i);
+	case 3: /* reversed digits: what differs is at the front */
+		return (size_t)sprintf(out, "%c%c%c%c-host", 'a' + i % 16, 'a' + i / 16 % 16,
+				       'a' + i / 256 % 16, 'a' + i / 4096 % 16);
+	case 4:
+		return (size_t)sprintf(out, "customer-%07u", i);
+	case 5: /* longer than 16 */
+		return (size_t)sprintf(out, "a-quite-long-prefix-%u-and-a-suffix", i);
+	default: /* as many a's as fit: only the length and two octets differ */
+		memset(out, 'a', NAME_LABEL_MAX);
+		out[0] = (char)('a' + i % 26), out[1] = (char)('a' + i / 26 % 26);
+		return 2 + i / 676 % 62;
+	}
+}
+
+#define FAMILIES 7
+
+/*
+ * Blocks and buckets are chosen by some bits of the hash, tags by others. 32,768 labels over 512 buckets: 64 in each,
+ * standard deviation 8; seven of those is one chance in 10^11 a bucket.
+ */
+static void hashes_of_names_as_zones_have_them_spread_evenly_in_all_their_bits(void **state)
+{
+	enum { LABELS = 32768, BUCKETS = 512, MOST = 64 + 7 * 8 };
+	static const uint64_t parents[] = {1, 0x9E3779B97F4A7C15, 0xFFFFFFFF00000000, 0x0123456789ABCDEF};
+	static const unsigned shifts[] = {0, 13, 28, 41, 55};
+
+	for (unsigned f = 0; f < FAMILIES; f++) {
+		for (size_t p = 0; p < COUNT(parents) * COUNT(shifts); p++) {
+			uint64_t parent =
+				name_hash_child(parents[p % COUNT(parents)], (const uint8_t *)"zone", 4);
+			unsigned shift = shifts[p / COUNT(parents)], bucket[BUCKETS] = {0};
+
+			for (unsigned i = 0; i < LABELS; i++) {
+				char label[NAME_LABEL_MAX + 1];
+				size_t len = family_label(f, i, label);
+				uint64_t h = name_hash_child(parent, (const uint8_t *)label, len);
+
+				if (++bucket[h >> shift & (BUCKETS - 1)] > MOST)
+					fail_msg("family %u, key %zu, bits from %u: %u labels in one bucket "
+						 "of 64",
+						 f, p % COUNT(parents), shift, MOST + 1);
+			}
+		}
+	}
+}
+
+static void labels_of_one_family_do_not_collide(void **state)
+{
+	enum { LABELS = 40000 };
+	uint64_t *hash = calloc(LABELS, sizeof(*hash));
+
+	assert_non_null(hash);
+	for (unsigned f = 0; f < FAMILIES; f++) {
+		for (unsigned i = 0; i < LABELS; i++) {
+			char label[NAME_LABEL_MAX + 1];
+			size_t len = family_label(f, i, label);
+
+			hash[i] = name_hash_child(UINT64_C(0x243F6A8885A308D3), (const uint8_t *)label, len);
+		}
+		qsort(hash, LABELS, sizeof(*hash), compare_u64);
+		for (unsigned i = 0; i + 1 < LABELS; i++)
+			if (hash[i] == hash[i + 1])
+				fail_msg("family %u: two labels with hash %016llx", f,
+					 (unsigned long long)hash[i]);
+	}
+	free(hash);
+}
+
+/* What a lookup uses in place of name_equal where both are in lower case. */
+static void same_agrees_with_memcmp_for_every_length_and_place_of_a_difference(void **state)
+{
+	for (size_t len = 0; len <= 80; len++) {
+		uint8_t *a = malloc(len + 1), *b = malloc(len + 1);
+
+		assert_true(a != NULL && b != NULL);
+		memset(a, 'x', len);
+		memset(b, 'x', len);
+		a = realloc(a, len > 0 ? len : 1);
+		b = realloc(b, len > 0 ? len : 1);
+		assert_true(name_same(a, b, len));
+		for (size_t i = 0; i < len; i++) {
+			b[i] ^= 1;
+			assert_false(name_same(a, b, len));
+			b[i] ^= 1;
+		}
+		free(a);
+		free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -728,6 +829,9 @@ int main(void)
 		cmocka_unit_test(the_hash_of_a_suffix_does_not_depend_on_what_is_before_it),
 		cmocka_unit_test(the_root_and_the_longest_name_can_be_hashed),
 		cmocka_unit_test(different_names_and_different_keys_hash_differently),
+		cmocka_unit_test(hashes_of_names_as_zones_have_them_spread_evenly_in_all_their_bits),
+		cmocka_unit_test(labels_of_one_family_do_not_collide),
+		cmocka_unit_test(same_agrees_with_memcmp_for_every_length_and_place_of_a_difference),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
