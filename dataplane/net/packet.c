@@ -138,8 +138,9 @@ bool packet_source_valid(uint8_t family, const uint8_t *addr)
 }
 
 /*
- * Ports whose owner answers whatever it gets, or that no resolver asks from: an answer could start a loop of two
- * servers that answer each other (CVE-2024-2169).
+ * Ports whose owner answers whatever it gets, or that nobody asks from: an answer could start a loop of two servers
+ * that answer each other (CVE-2024-2169). Not port 53: primaries send NOTIFY from it, and some resolvers ask from it;
+ * a name server there ignores our answer because of its QR bit, as we ignore its.
  */
 static bool source_port_valid(uint16_t port)
 {
@@ -150,7 +151,6 @@ static bool source_port_valid(uint16_t port)
 	case 17: // quote of the day
 	case 19: // character generator
 	case 37: // time
-	case PACKET_DNS_PORT:
 		return false;
 	}
 	return true;

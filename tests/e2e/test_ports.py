@@ -272,7 +272,7 @@ FORMS = {
     "source port 0": ({"sport": 0}, "drop_source"),
     "source port 7": ({"sport": 7}, "drop_source"),
     "source port 19": ({"sport": 19}, "drop_source"),
-    "source port 53": ({"sport": 53}, "drop_source"),
+    "source port 53": ({"sport": 53}, None),
     "from our own address": ({"src": lab.SECONDARY}, "drop_source"),
     "from our own address over IPv6": ({"family": 6, "src": lab.SECONDARY6}, "drop_source"),
     "from loopback": ({"src": "127.0.0.1"}, "drop_source"),
