@@ -520,32 +520,10 @@ static void put_targets(struct walk *w)
 	}
 }
 
-/*
- * The most frequent answer of all, without the walk: a set of a plain type at a name that exists. False: not one of
- * those; nothing was done then.
- */
-static bool answer_plain(struct reply *r, const struct resolve_step *first)
-{
-	const struct lookup *l = &first->lookup;
-	const struct query *q = r->query;
-	struct rrset_place place = {.owner = DNS_HEADER_LEN, .stored_len = q->name_len};
-	struct rrset set;
-
-	if (l->kind != LOOKUP_EXACT || q->class != DNS_CLASS_IN ||
-	    (q->type != DNS_TYPE_A && q->type != DNS_TYPE_AAAA) ||
-	    !entry_set(l->snap, l->entry, q->type, &set) ||
-	    !reply_offer(r, REPLY_ANSWER, &place, &set, r->with_sigs))
-		return false;
-	r->authoritative = true;
-	return true;
-}
-
 unsigned resolve_answer(struct resolver *rs, struct reply *r, struct resolve_step *first, bool all)
 {
 	struct walk w;
 
-	if (answer_plain(r, first))
-		return 0;
 	w.rs = rs;
 	w.r = r;
 	w.step = first;

@@ -316,6 +316,13 @@ static inline uint64_t hash_child(uint64_t parent, const uint8_t *label, size_t 
 	a ^= parent;
 	b ^= (parent << 32 | parent >> 32) + len * UINT64_C(0x9E3779B97F4A7C15);
 	product = (unsigned __int128)a * b;
+	/*
+	 * Names that differ little leave bits lopsided after one product (or a product and a shift); after two they
+	 * spread like XXH3's, in every bit: blocks, tags and buckets use all of them.
+	 */
+	a = (uint64_t)product ^ UINT64_C(0xA0761D6478BD642F);
+	b = (uint64_t)(product >> 64) ^ parent;
+	product = (unsigned __int128)a * b;
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
@@ -324,22 +331,45 @@ uint64_t name_hash_child(uint64_t parent, const uint8_t *label, size_t len)
 	return hash_child(parent, label, len);
 }
 
+static void label_hash(const uint8_t *lower, struct name_hashes *io, unsigned i)
+{
+	const uint8_t *label = lower + io->off[i];
+
+	io->hash[i] = hash_child(io->hash[i + 1], label + 1, *label);
+}
+
+void name_hash_labels(const uint8_t *lower, uint64_t key, struct name_hashes *io)
+{
+	io->hash[io->label_cnt] = key;
+	for (unsigned i = io->label_cnt; i-- > 0;)
+		label_hash(lower, io, i);
+}
+
+void name_hash_like(const uint8_t *lower, uint64_t key, struct name_hashes *io, const uint8_t *other,
+		    const struct name_hashes *other_hashes)
+{
+	unsigned cnt = io->label_cnt;
+	unsigned tail = cnt > 0 ? io->off[1] : 0, other_tail = cnt > 0 ? other_hashes->off[1] : 0;
+
+	if (cnt == 0 || other_hashes->label_cnt != cnt || io->len - tail != other_hashes->len - other_tail ||
+	    !name_same(lower + tail, other + other_tail, io->len - tail)) {
+		name_hash_labels(lower, key, io);
+		return;
+	}
+	for (unsigned i = 1; i <= cnt; i++)
+		io->hash[i] = other_hashes->hash[i];
+	label_hash(lower, io, 0);
+}
+
 void name_hash_suffixes(const uint8_t *lower, uint64_t key, struct name_hashes *out)
 {
 	const uint8_t *p = lower;
 	unsigned cnt = 0;
-	uint64_t h = key;
 
 	for (; *p != 0; p += 1 + *p)
 		out->off[cnt++] = (uint8_t)(p - lower);
 	out->off[cnt] = (uint8_t)(p - lower);
 	out->len = (uint8_t)(p - lower + 1);
 	out->label_cnt = (uint8_t)cnt;
-	out->hash[cnt] = h;
-	while (cnt-- > 0) {
-		const uint8_t *label = lower + out->off[cnt];
-
-		h = hash_child(h, label + 1, *label);
-		out->hash[cnt] = h;
-	}
+	name_hash_labels(lower, key, out);
 }

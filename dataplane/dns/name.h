@@ -60,6 +60,17 @@ static inline bool name_same(const uint8_t *a, const uint8_t *b, size_t len)
 		memcpy(&y, b + len - 8, 8);
 		return x == y;
 	}
+	if (len >= 4) {
+		uint32_t v, w;
+
+		memcpy(&v, a, 4);
+		memcpy(&w, b, 4);
+		if (v != w)
+			return false;
+		memcpy(&v, a + len - 4, 4);
+		memcpy(&w, b + len - 4, 4);
+		return v == w;
+	}
 	for (; i < len; i++)
 		if (a[i] != b[i])
 			return false;
@@ -102,6 +113,16 @@ struct name_hashes {
 
 /* lower must be in lower case. */
 void name_hash_suffixes(const uint8_t *lower, uint64_t key, struct name_hashes *out);
+
+/* A name whose off, label_cnt and len are known already: fills in the hashes. */
+void name_hash_labels(const uint8_t *lower, uint64_t key, struct name_hashes *io);
+
+/*
+ * The same, after another name that was hashed with this key: if all but the first labels are the same, their hashes are
+ * taken over. The names of a burst mostly differ in their first label only.
+ */
+void name_hash_like(const uint8_t *lower, uint64_t key, struct name_hashes *io, const uint8_t *other,
+		    const struct name_hashes *other_hashes);
 
 /* One step of the chain: the hash of label (len octets without its length octet, lower case) under parent. */
 uint64_t name_hash_child(uint64_t parent, const uint8_t *label, size_t len);

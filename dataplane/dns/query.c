@@ -26,7 +26,7 @@ static void copy_lower(uint8_t *dst, const uint8_t *src, size_t name_len, size_t
 		uint8_t __attribute__((vector_size(QUERY_NAME_PIECE))) piece;
 
 		memcpy(&piece, src + i, sizeof(piece));
-		piece += ((piece - 'A') < 26) & 32;
+		piece |= ((piece - 'A') < 26) & 32;
 		memcpy(dst + i, &piece, sizeof(piece));
 		i += sizeof(piece);
 	}
@@ -34,19 +34,28 @@ static void copy_lower(uint8_t *dst, const uint8_t *src, size_t name_len, size_t
 		name_lower(dst + i, src + i, name_len - i);
 }
 
-/* Length of the uncompressed name at p, 0 when it is none or does not end within left octets. */
-static size_t question_name_len(const uint8_t *p, size_t left)
+/*
+ * Length of the uncompressed name at p, 0 when it is none or does not end within left octets. Notes where its labels
+ * are.
+ */
+static size_t question_name_len(const uint8_t *p, size_t left, struct name_hashes *labels)
 {
 	size_t room = left < NAME_LEN_MAX ? left : NAME_LEN_MAX;
 	size_t pos = 0;
+	unsigned cnt = 0;
 
 	while (pos < room) {
 		uint8_t l = p[pos];
 
-		if (l == 0)
+		labels->off[cnt] = (uint8_t)pos;
+		if (l == 0) {
+			labels->label_cnt = (uint8_t)cnt;
+			labels->len = (uint8_t)(pos + 1);
 			return pos + 1;
+		}
 		if (l > NAME_LABEL_MAX)
 			return 0;
+		cnt++;
 		pos += 1u + l;
 	}
 	return 0;
@@ -55,7 +64,7 @@ static size_t question_name_len(const uint8_t *p, size_t left)
 static bool read_question(struct wire_in *in, struct query *q)
 {
 	size_t left = wire_in_left(in);
-	size_t name_len = question_name_len(in->cur, left);
+	size_t name_len = question_name_len(in->cur, left, &q->labels);
 	const uint8_t *tail;
 
 	if (name_len == 0 || left - name_len < QUESTION_TAIL_LEN)

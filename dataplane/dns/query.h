@@ -43,11 +43,12 @@ struct query {
 	uint16_t options_len;
 	uint32_t options; /* bit n: an option with code n is among them, n < 32 */
 	uint8_t name[NAME_LEN_MAX + QUERY_NAME_PIECE]; /* lower case; meaningless behind name_len */
+	struct name_hashes labels; /* of name: all but the hashes, which need a key (name_hash_labels) */
 };
 
 /*
  * Reads the len octets at msg. Fields that belong to parts behind the point where a malformed request went wrong are
- * zero; name, name_len, type and class are set when question_len is not 0. On other verdicts than QUERY_OK and
+ * zero; name, name_len, labels, type and class are set when question_len is not 0. On other verdicts than QUERY_OK and
  * QUERY_FORMERR only flags is set, on QUERY_SHORT nothing.
  *
  * Malformed (QUERY_FORMERR) is: QDCOUNT other than 1 (RFC 9619 4; a question-less request is for cookies only, RFC

@@ -25,7 +25,7 @@
 #define CLASS_FREE     0xFFFFu
 #define CLASS_SIZE_MAX 16384u
 #define PAGE_SIZE      4096u
-#define CHUNKS_SPARE   1u /* empty ones kept, so that a build and its release do not map and unmap by turns */
+#define CHUNKS_SPARE   4u /* empty ones kept, so that a change and its reclaim do not map and unmap by turns */
 #define SLAB_NONE      UINT32_MAX
 
 struct slab {

@@ -18,6 +18,7 @@ struct edit_owner {
 	uint32_t name; /* offset in octets: absolute, as received */
 	uint32_t first, last;
 	uint8_t depth;
+	bool adds;
 };
 
 struct edit {

@@ -93,8 +93,13 @@ static struct block *rewrite(struct draft *d, struct block *b, size_t extra)
 	if (ref == 0)
 		return NULL;
 	copy = arena_at(d->base, ref);
-	block_init(copy, b->kind, b->depth, b->prefix, d->version);
-	block_copy(copy, arena_cap(d->arena, ref), b);
+	if (b->garbage == 0) {
+		memcpy(copy, b, b->size);
+		copy->birth = d->version;
+	} else {
+		block_init(copy, b->kind, b->depth, b->prefix, d->version);
+		block_copy(copy, arena_cap(d->arena, ref), b);
+	}
 	if (directory_point(d, b->kind, b->prefix, b->depth, ref, ref) < 0) {
 		arena_release(d->arena, ref);
 		return NULL;

@@ -108,9 +108,24 @@ int edits_add(struct builder *b, const struct owner *o, const uint8_t *name, uin
 		eo->first = e->cnt;
 	eo->last = e->cnt;
 	/* An owner's case is that of the record added last. */
-	if (!del)
+	if (!del) {
 		memcpy(e->octets + eo->name, name, o->len);
+		eo->adds = true;
+	}
 	return 0;
+}
+
+/* An owner from which records only go keeps the case it has. */
+static void keep_case(struct builder *b, struct owner *o)
+{
+	const struct entry *e = owner_find(b, o, 0);
+
+	if (e == NULL && nsec3_is_owner(o->lower, o->rel_len))
+		e = draft_find(&b->draft, BLOCK_NSEC3, nsec3_label_key(o->lower + 1), o->lower, o->rel_len);
+	if (e == NULL)
+		return;
+	memcpy(o->orig, e->rest + (e->flags & ENTRY_CASE ? e->rel_len : 0), e->rel_len);
+	o->cased = (e->flags & ENTRY_CASE) != 0;
 }
 
 static enum builder_verdict apply_owner(struct builder *b, const struct edit_owner *eo)
@@ -118,6 +133,8 @@ static enum builder_verdict apply_owner(struct builder *b, const struct edit_own
 	struct edits *e = &b->edits;
 
 	owner_init(b, &b->owner, e->octets + eo->name);
+	if (!eo->adds)
+		keep_case(b, &b->owner);
 	records_clear(&b->in);
 	for (uint32_t i = eo->first; i != 0; i = e->v[i - 1].next) {
 		const struct edit *edit = &e->v[i - 1];

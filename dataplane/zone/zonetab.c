@@ -460,14 +460,12 @@ struct hint {
 	uint32_t slot; /* what its first word in the index leads to, or ZONETAB_SLOT_NONE */
 };
 
-static void hint_word(const struct zonetab *t, const struct index *x, const struct zonetab_find *f,
-		      struct hint *out)
+static void hint_word(const struct index *x, const struct zonetab_find *f, const struct hint *hint)
 {
 	const struct name_hashes *h = f->hashes;
 
-	out->labels = labels_at_most(t, (unsigned)h->label_cnt - f->first_label);
-	if (out->labels >= 0)
-		__builtin_prefetch(&x->words[(uint32_t)h->hash[h->label_cnt - out->labels] & x->mask]);
+	if (hint->labels >= 0)
+		__builtin_prefetch(&x->words[(uint32_t)h->hash[h->label_cnt - hint->labels] & x->mask]);
 }
 
 static void hint_slot(const struct zonetab *t, const struct index *x, const struct zonetab_find *f,
@@ -495,28 +493,67 @@ static bool hint_holds(const struct zonetab *t, const struct zonetab_find *f, co
 	const struct slot *s = slot_at(t, hint->slot);
 	const uint8_t *apex = rcu_dereference(s->apex);
 
-	/* Equal hashes of equally long chains of labels: names differ in length only by an accident of 64 bits. */
+	/* An equal hash means an equal name but for an accident of 64 bits, and then the length octets tell. */
 	return apex != NULL && s->hash == h->hash[label] &&
-	       name_same(apex, f->name + h->off[label], h->len - h->off[label]);
+	       name_same(apex, f->name + h->off[label], (size_t)h->len - h->off[label]);
+}
+
+static void find_hinted(const struct zonetab *t, struct zonetab_find *f, const struct hint *hint)
+{
+	if (hint->slot == ZONETAB_SLOT_NONE || !hint_holds(t, f, hint)) {
+		find_from(t, f, hint->labels);
+		return;
+	}
+	f->apex_label = (uint8_t)(f->hashes->label_cnt - hint->labels);
+	find_done(t, f, hint->slot);
+}
+
+/*
+ * Whether f asks for the zone that `found` was found to be in: its longest suffix that may be an apex is that apex.
+ * Takes the result over then. Most bursts are for one zone, and it need not be looked up again for each question.
+ */
+static bool find_again(struct zonetab_find *f, const struct hint *hint, const struct zonetab_find *found)
+{
+	const struct name_hashes *h = f->hashes, *g = found->hashes;
+	unsigned label = h->label_cnt - (unsigned)hint->labels;
+
+	if (hint->labels < 0 || found->slot == ZONETAB_SLOT_NONE ||
+	    (unsigned)(g->label_cnt - found->apex_label) != (unsigned)hint->labels ||
+	    h->hash[label] != g->hash[found->apex_label] ||
+	    h->len - h->off[label] != g->len - g->off[found->apex_label] ||
+	    !name_same(f->name + h->off[label], found->name + g->off[found->apex_label],
+		       (size_t)h->len - h->off[label]))
+		return false;
+	f->apex_label = (uint8_t)label;
+	f->slot = found->slot;
+	f->snap = found->snap;
+	f->marker = found->marker;
+	return true;
 }
 
 void zonetab_find_burst(const struct zonetab *t, struct zonetab_find *const finds[], unsigned cnt)
 {
 	const struct index *x = rcu_dereference(t->cur);
 	struct hint hints[LOOKUP_BURST_MAX];
+	uint8_t others[LOOKUP_BURST_MAX]; /* not in the zone of the first one */
+	unsigned other_cnt = 0;
 
-	for (unsigned i = 0; i < cnt; i++)
-		hint_word(t, x, finds[i], &hints[i]);
-	for (unsigned i = 0; i < cnt; i++)
-		hint_slot(t, x, finds[i], &hints[i]);
-	for (unsigned i = 0; i < cnt; i++) {
-		struct zonetab_find *f = finds[i];
-
-		if (hints[i].slot == ZONETAB_SLOT_NONE || !hint_holds(t, f, &hints[i])) {
-			find_from(t, f, hints[i].labels);
+	if (cnt == 0)
+		return;
+	hints[0].labels = labels_at_most(t, (unsigned)finds[0]->hashes->label_cnt - finds[0]->first_label);
+	hint_word(x, finds[0], &hints[0]);
+	hint_slot(t, x, finds[0], &hints[0]);
+	find_hinted(t, finds[0], &hints[0]);
+	for (unsigned i = 1; i < cnt; i++) {
+		hints[i].labels =
+			labels_at_most(t, (unsigned)finds[i]->hashes->label_cnt - finds[i]->first_label);
+		if (find_again(finds[i], &hints[i], finds[0]))
 			continue;
-		}
-		f->apex_label = (uint8_t)(f->hashes->label_cnt - hints[i].labels);
-		find_done(t, f, hints[i].slot);
+		hint_word(x, finds[i], &hints[i]);
+		others[other_cnt++] = (uint8_t)i;
 	}
+	for (unsigned i = 0; i < other_cnt; i++)
+		hint_slot(t, x, finds[others[i]], &hints[others[i]]);
+	for (unsigned i = 0; i < other_cnt; i++)
+		find_hinted(t, finds[others[i]], &hints[others[i]]);
 }

@@ -48,7 +48,7 @@ static void check_request(const struct packet *p, const uint8_t *frame, size_t l
 	HOLDS((size_t)p->msg_at + p->msg_len <= len);
 	HOLDS(memcmp(packet_server(p, frame), p->family == 4 ? our4 : our6, p->family == 4 ? 4 : 16) == 0);
 	HOLDS(wire_load16(frame + p->udp_at + 2) == PACKET_DNS_PORT);
-	HOLDS(packet_client_port(p, frame) != PACKET_DNS_PORT && packet_client_port(p, frame) != 0);
+	HOLDS(packet_client_port(p, frame) != 0 && packet_client_port(p, frame) != 19);
 	HOLDS(packet_source_valid(p->family, packet_client(p, frame)));
 	HOLDS(!p->partial || (options & OPTION_PARTIAL));
 	HOLDS((frame[0] & 1) == 0 && (frame[6] & 1) == 0);

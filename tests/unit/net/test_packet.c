@@ -858,6 +858,7 @@ int main(void)
 		T(no_checksum_is_allowed_over_ipv4_only),
 		T(a_partial_checksum_is_taken_from_a_veth_only),
 		T(sources_that_could_make_a_loop_are_dropped),
+		T(a_request_from_port_53_is_taken),
 		T(our_own_address_as_source_is_dropped),
 		T(martian_sources_are_dropped),
 		T(a_response_goes_back_the_way_the_request_came),

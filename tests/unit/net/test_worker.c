@@ -168,7 +168,7 @@ static void put_others(struct run *r, FILE *f)
 	put_frame(r, f, frame, len); // UDP checksum
 	len = request(frame, 4, ORDER_SEND, 0);
 	frame[14 + 20] = 0;
-	frame[14 + 21] = 53;
+	frame[14 + 21] = 19;
 	put_frame(r, f, frame, len); // source
 	request(frame, 4, ORDER_SEND, 0);
 	frame[12] = 0x08;

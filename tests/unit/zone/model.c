@@ -50,7 +50,9 @@ static void put_record(struct model *m, const uint8_t *owner, uint16_t type, uin
 		       const uint8_t *rdata, unsigned len)
 {
 	struct model_record *rec;
+	uint8_t name[NAME_LEN_MAX];
 
+	memcpy(name, owner, name_len(owner)); /* it may stand in the list that grows */
 	if (m->cnt == m->cap) {
 		m->cap = m->cap == 0 ? 64 : m->cap * 2;
 		m->v = realloc(m->v, m->cap * sizeof(*m->v));
@@ -59,7 +61,7 @@ static void put_record(struct model *m, const uint8_t *owner, uint16_t type, uin
 	assert_true(len <= MODEL_RDATA);
 	rec = &m->v[m->cnt++];
 	memset(rec, 0, sizeof(*rec));
-	memcpy(rec->owner, owner, name_len(owner));
+	memcpy(rec->owner, name, name_len(name));
 	rec->type = type;
 	rec->ttl = ttl;
 	rec->len = (uint16_t)len;
@@ -382,12 +384,14 @@ static void naive_lookup(const struct model *m, const uint8_t *name, struct answ
 		out->kind = LOOKUP_EXACT;
 		return;
 	}
+	out->kind = LOOKUP_MISSING;
+	if (name_len(suffix[out->encloser]) + 2 > NAME_LEN_MAX)
+		return;
 	out->owner[0] = 1;
 	out->owner[1] = '*';
 	memcpy(out->owner + 2, suffix[out->encloser], name_len(suffix[out->encloser]));
-	out->kind = name_len(suffix[out->encloser]) + 2 <= NAME_LEN_MAX && exists(m, out->owner)
-			    ? LOOKUP_WILDCARD
-			    : LOOKUP_MISSING;
+	if (exists(m, out->owner))
+		out->kind = LOOKUP_WILDCARD;
 }
 
 static void lookup_name(const struct snapshot *s, const uint8_t *lower, struct name_hashes *hashes,
@@ -504,9 +508,9 @@ static unsigned count_set(const struct model *m, const uint8_t *owner, uint16_t 
 static void check_sets(const struct model *m, const struct snapshot *s, const struct lookup *l,
 		       const uint8_t *qname, const uint8_t *owner)
 {
-	static const uint16_t types[] = {DNS_TYPE_A,	 DNS_TYPE_NS,  DNS_TYPE_CNAME, DNS_TYPE_SOA,
-					 DNS_TYPE_MX,	 DNS_TYPE_TXT, DNS_TYPE_AAAA,  DNS_TYPE_DNAME,
-					 DNS_TYPE_RRSIG, DNS_TYPE_NSEC};
+	static const uint16_t types[] = {DNS_TYPE_A,	 DNS_TYPE_NS,	DNS_TYPE_CNAME,	    DNS_TYPE_SOA,
+					 DNS_TYPE_MX,	 DNS_TYPE_TXT,	DNS_TYPE_AAAA,	    DNS_TYPE_DNAME,
+					 DNS_TYPE_RRSIG, DNS_TYPE_NSEC, DNS_TYPE_NSEC3PARAM};
 	struct rrset_place place = place_for(l, s);
 	const uint8_t *shown = l->kind == LOOKUP_WILDCARD ? qname : owner;
 	unsigned iter = 0, sets = 0, found = 0;
@@ -705,11 +709,12 @@ static void for_each_name(const struct model *m, void (*fn)(const uint8_t *name,
 
 		while (name_is_at_or_below(p, m->apex)) {
 			fn(p, arg);
-			name[0] = 1;
-			name[1] = 'q';
-			memcpy(name + 2, p, name_len(p));
-			if (name_len(p) + 2 <= NAME_LEN_MAX)
+			if (name_len(p) + 2 <= NAME_LEN_MAX) {
+				name[0] = 1;
+				name[1] = 'q';
+				memcpy(name + 2, p, name_len(p));
 				fn(name, arg);
+			}
 			if (*p == 0)
 				break;
 			p += 1 + *p;

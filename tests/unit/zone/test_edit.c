@@ -220,6 +220,44 @@ static void edits_are_strict(void **state)
 	test_arena_free(arena);
 }
 
+static int find_case(const struct snapshot_record *rec, void *arg)
+{
+	char text[NAME_TEXT_CAP];
+
+	if (rec->type == DNS_TYPE_TXT)
+		snprintf(arg, 64, "%s", name_text(rec->owner, text));
+	return 0;
+}
+
+static void deleting_does_not_change_the_case_of_what_stays(void **state)
+{
+	struct arena *arena = test_arena();
+	uint8_t name[NAME_LEN_MAX], rdata[MODEL_RDATA];
+	struct builder_report report;
+	struct snapshot *s, *n = NULL;
+	struct builder *b;
+	struct model m;
+	char text[64] = "";
+
+	(void)state;
+	model_init(&m, "example.", 1);
+	model_add_text(&m, "HoSt.example.", DNS_TYPE_A, "192.0.2.1");
+	model_add_text(&m, "HoSt.example.", DNS_TYPE_TXT, "t");
+	s = model_build(&m, arena);
+	b = builder_new(arena, MODEL_KEY, m.apex, s, NULL);
+	assert_non_null(b);
+	builder_del(b, wire_name("host.EXAMPLE.", name), DNS_TYPE_A, rdata,
+		    (uint16_t)rdata_text(DNS_TYPE_A, "192.0.2.1", rdata));
+	assert_int_equal(builder_finish(b, &n, &report), BUILDER_OK);
+	builder_free(b);
+	assert_int_equal(snapshot_walk(n, find_case, text), 0);
+	assert_string_equal(text, "HoSt.example.");
+	snapshot_retire(n);
+	snapshot_retire(s);
+	model_fini(&m);
+	test_arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +265,7 @@ int main(void)
 		cmocka_unit_test(held_snapshots_keep_their_blocks),
 		cmocka_unit_test(abandoned_builders_leave_nothing),
 		cmocka_unit_test(edits_are_strict),
+		cmocka_unit_test(deleting_does_not_change_the_case_of_what_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

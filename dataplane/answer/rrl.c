@@ -1,0 +1,347 @@
+#include "dataplane/answer/rrl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+#define WAYS	   8 /* buckets of a set: one cache line */
+#define TIME_BITS  40
+#define TIME_MASK  ((UINT64_C(1) << TIME_BITS) - 1)
+#define TICKS_US   4 /* ticks per microsecond: 40 bits last three days, and the fastest rate is four of them */
+#define TICKS_S	   (UINT64_C(1000000) * TICKS_US)
+#define DECAY_US   (UINT64_C(60) * 1000000)
+#define READ_TRIES 1000
+
+/* Mixed into the tag so that the classes of a prefix share its set, which is fetched before the class is known. */
+static const uint32_t class_tag[RRL_CLASS_CNT] = {0x000000, 0x9e3779, 0x3c6ef3, 0xdaa66d, 0x78dde6};
+
+const char *const rrl_class_text[RRL_CLASS_CNT] = {
+	[RRL_ANSWER] = "answer",     [RRL_NODATA] = "nodata", [RRL_REFERRAL] = "referral",
+	[RRL_NXDOMAIN] = "nxdomain", [RRL_ERROR] = "error",
+};
+
+/* What the hot path needs of a level. */
+struct level {
+	uint64_t mask[2]; /* of the address as two numbers, the first octets in the first */
+	uint64_t step;	  /* ticks that one response costs */
+};
+
+/* Written by the owner between two changes of seq, read by anyone. */
+struct offender {
+	uint64_t addr[2];
+	uint64_t what; /* class, prefix, family in the low octets, lowest first; 0: unused */
+	uint64_t count;
+};
+
+struct rrl {
+	struct level level[RRL_FAMILY_CNT][RRL_LEVELS_MAX];
+	uint64_t key[2];
+	uint64_t window; /* ticks */
+	uint64_t set_mask;
+	const struct rrl_config *config;
+	uint8_t level_cnt[RRL_FAMILY_CNT];
+	uint64_t random;   /* for slip: a counter could fall into step with two floods, and slip only one */
+	uint64_t decay_us; /* when counts were halved */
+	uint64_t seq;	   /* odd: offenders are being changed */
+	struct offender offender[RRL_OFFENDERS_MAX];
+	uint64_t *bucket; /* tag in the high bits, time in the low ones */
+};
+
+static void set_level(struct level *l, const struct rrl_level *from, uint32_t rate, unsigned family)
+{
+	unsigned bits = from->prefix;
+	uint64_t per_s = (uint64_t)rate * from->factor;
+
+	if (family == RRL_IPV4)
+		l->mask[0] = bits == 0 ? 0 : UINT64_MAX << (64 - bits);
+	else
+		l->mask[0] = bits == 0 ? 0 : bits >= 64 ? UINT64_MAX : UINT64_MAX << (64 - bits);
+	l->mask[1] = bits <= 64 ? 0 : UINT64_MAX << (128 - bits);
+	l->step = per_s == 0 ? 0 : TICKS_S / per_s;
+}
+
+void rrl_set_config(struct rrl *r, const struct rrl_config *config)
+{
+	r->config = config;
+	r->window = (uint64_t)config->window_ms * 1000 * TICKS_US;
+	for (unsigned f = 0; f < RRL_FAMILY_CNT; f++) {
+		r->level_cnt[f] = config->rate == 0 ? 0 : config->level_cnt[f];
+		for (unsigned i = 0; i < config->level_cnt[f]; i++)
+			set_level(&r->level[f][i], &config->level[f][i], config->rate, f);
+	}
+}
+
+struct rrl *rrl_new(const struct rrl_config *config, const uint64_t key[2])
+{
+	struct rrl *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->bucket = aligned_alloc(WAYS * sizeof(uint64_t), config->table * sizeof(uint64_t));
+	if (r->bucket == NULL) {
+		free(r);
+		return NULL;
+	}
+	memset(r->bucket, 0, config->table * sizeof(uint64_t));
+	r->set_mask = config->table / WAYS - 1;
+	r->key[0] = key[0];
+	r->key[1] = key[1];
+	r->random = key[0] | 1;
+	rrl_set_config(r, config);
+	return r;
+}
+
+void rrl_free(struct rrl *r)
+{
+	if (r == NULL)
+		return;
+	free(r->bucket);
+	free(r);
+}
+
+static inline uint64_t multiply(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline unsigned family_of(uint8_t family)
+{
+	return family == 4 ? RRL_IPV4 : RRL_IPV6;
+}
+
+static inline void load_addr(unsigned family, const uint8_t *addr, uint64_t out[2])
+{
+	uint32_t v4;
+
+	if (family == RRL_IPV4) {
+		memcpy(&v4, addr, sizeof(v4));
+		out[0] = (uint64_t)__builtin_bswap32(v4) << 32;
+		out[1] = 0;
+		return;
+	}
+	memcpy(out, addr, 16);
+	out[0] = __builtin_bswap64(out[0]);
+	out[1] = __builtin_bswap64(out[1]);
+}
+
+static inline uint64_t *set_of(const struct rrl *r, uint64_t hash)
+{
+	return r->bucket + (hash & r->set_mask) * WAYS;
+}
+
+void rrl_prepare(const struct rrl *r, uint8_t family, const uint8_t *addr, struct rrl_key *out)
+{
+	unsigned f = family_of(family);
+	uint64_t a[2];
+
+	load_addr(f, addr, a);
+	for (unsigned i = 0; i < r->level_cnt[f]; i++) {
+		const struct level *l = &r->level[f][i];
+		/* Levels differ by their number: a /24 is not its first /32. */
+		uint64_t h = multiply((a[0] & l->mask[0]) ^ r->key[0], ((a[1] & l->mask[1]) + i) ^ r->key[1]);
+
+		/* One product alone spreads addresses in sequence unevenly. */
+		out->hash[i] = multiply(h ^ r->key[1], UINT64_C(0x9e3779b97f4a7c15));
+		__builtin_prefetch(set_of(r, out->hash[i]), 1);
+	}
+}
+
+/* One bit per bucket of the set with the tag, which stands above TIME_BITS. */
+static inline unsigned match(const uint64_t *set, uint64_t tag)
+{
+#ifdef __AVX2__
+	__m256i want = _mm256_set1_epi64x((long long)(tag >> TIME_BITS));
+	__m256i low = _mm256_load_si256((const __m256i *)(const void *)set);
+	__m256i high = _mm256_load_si256((const __m256i *)(const void *)(set + 4));
+
+	low = _mm256_cmpeq_epi64(_mm256_srli_epi64(low, TIME_BITS), want);
+	high = _mm256_cmpeq_epi64(_mm256_srli_epi64(high, TIME_BITS), want);
+	return (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(low)) |
+	       (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(high)) << 4;
+#else
+	unsigned hits = 0;
+
+	for (unsigned i = 0; i < WAYS; i++)
+		hits |= (unsigned)(set[i] >> TIME_BITS == tag >> TIME_BITS) << i;
+	return hits;
+#endif
+}
+
+/* Ticks until the bucket is empty; 0 when it is, or when its time lies beyond what a bucket can hold: it is days old. */
+static inline uint64_t fill_of(uint64_t word, uint64_t now, uint64_t most)
+{
+	uint64_t left = (word - now) & TIME_MASK;
+
+	return left > most ? 0 : left;
+}
+
+static uint64_t *emptiest(uint64_t *set, uint64_t now, uint64_t most)
+{
+	uint64_t *best = set;
+
+	for (unsigned i = 1; i < WAYS; i++)
+		if (fill_of(set[i], now, most) < fill_of(*best, now, most))
+			best = &set[i];
+	return best;
+}
+
+static bool allowed(const struct rrl *r, unsigned family, const uint64_t addr[2])
+{
+	for (unsigned i = 0; i < r->config->allow_cnt; i++) {
+		const struct rrl_net *n = &r->config->allow[i];
+		struct rrl_level prefix = {.prefix = n->prefix};
+		struct level l;
+		uint64_t a[2];
+
+		if (family_of(n->family) != family)
+			continue;
+		set_level(&l, &prefix, 0, family);
+		load_addr(family, n->addr, a);
+		if (((a[0] ^ addr[0]) & l.mask[0]) == 0 && ((a[1] ^ addr[1]) & l.mask[1]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Every store of a field comes after seq was made odd and before it is made even, for each is a release: who reads a new
+ * value (acquire) sees seq odd or changed when it looks again.
+ */
+static void put(uint64_t *to, uint64_t value)
+{
+	__atomic_store_n(to, value, __ATOMIC_RELEASE);
+}
+
+static uint64_t get(const uint64_t *from)
+{
+	return __atomic_load_n(from, __ATOMIC_ACQUIRE);
+}
+
+static void decay(struct rrl *r, uint64_t now_us)
+{
+	if (now_us - r->decay_us < DECAY_US)
+		return;
+	r->decay_us = now_us;
+	for (unsigned i = 0; i < RRL_OFFENDERS_MAX; i++) {
+		put(&r->offender[i].count, r->offender[i].count / 2);
+		if (r->offender[i].count == 0)
+			put(&r->offender[i].what, 0);
+	}
+}
+
+/* "Space saving": the least of them makes room and leaves its count, so that who floods most is surely there. */
+static void accuse(struct rrl *r, const uint64_t addr[2], uint64_t what, uint64_t now_us)
+{
+	struct offender *o = r->offender, *least = o;
+
+	put(&r->seq, r->seq + 1);
+	decay(r, now_us);
+	for (; o < r->offender + RRL_OFFENDERS_MAX; o++) {
+		if (o->addr[0] == addr[0] && o->addr[1] == addr[1] && o->what == what)
+			break;
+		if (o->count < least->count)
+			least = o;
+	}
+	if (o == r->offender + RRL_OFFENDERS_MAX) {
+		o = least;
+		put(&o->addr[0], addr[0]);
+		put(&o->addr[1], addr[1]);
+		put(&o->what, what);
+	}
+	put(&o->count, o->count + 1);
+	put(&r->seq, r->seq + 1);
+}
+
+/* xorshift64* */
+static uint32_t next_random(struct rrl *r)
+{
+	r->random ^= r->random >> 12;
+	r->random ^= r->random << 25;
+	r->random ^= r->random >> 27;
+	return (uint32_t)(r->random * UINT64_C(0x2545f4914f6cdd1d) >> 32);
+}
+
+static enum rrl_verdict limit(struct rrl *r, unsigned family, const uint8_t *addr, unsigned level,
+			      enum rrl_class class, uint64_t now_us)
+{
+	const struct level *l = &r->level[family][level];
+	uint64_t a[2];
+
+	load_addr(family, addr, a);
+	if (allowed(r, family, a))
+		return RRL_PASS_ALLOWED;
+	a[0] &= l->mask[0];
+	a[1] &= l->mask[1];
+	accuse(r, a,
+	       (uint64_t) class | (uint64_t)r->config->level[family][level].prefix << 8 |
+		       (uint64_t)(family == RRL_IPV4 ? 4 : 6) << 16,
+	       now_us);
+	if (r->config->dry_run)
+		return RRL_PASS_DRY_RUN;
+	return r->config->slip > 0 && (uint64_t)next_random(r) * r->config->slip >> 32 == 0 ? RRL_SLIP
+											    : RRL_DROP;
+}
+
+enum rrl_verdict rrl_decide(struct rrl *r, const struct rrl_key *key, uint8_t family, const uint8_t *addr,
+			    enum rrl_class class, uint64_t now_us)
+{
+	unsigned f = family_of(family), cnt = r->level_cnt[f];
+	uint64_t now = now_us * TICKS_US & TIME_MASK;
+	uint64_t *bucket[RRL_LEVELS_MAX], word[RRL_LEVELS_MAX];
+
+	for (unsigned i = 0; i < cnt; i++) {
+		uint64_t tag = (key->hash[i] & ~TIME_MASK) ^ (uint64_t)class_tag[class] << TIME_BITS;
+		uint64_t *set = set_of(r, key->hash[i]);
+		unsigned hits = match(set, tag);
+		uint64_t fill = 0;
+
+		if (hits != 0) {
+			bucket[i] = &set[__builtin_ctz(hits)];
+			fill = fill_of(*bucket[i], now, r->window);
+		} else {
+			bucket[i] = emptiest(set, now, r->window);
+		}
+		fill += r->level[f][i].step;
+		if (fill > r->window)
+			return limit(r, f, addr, i, class, now_us);
+		word[i] = tag | ((now + fill) & TIME_MASK);
+	}
+	/* Only what is sent counts, so a prefix gets its rate through however many more it asks for. */
+	for (unsigned i = 0; i < cnt; i++)
+		*bucket[i] = word[i];
+	return RRL_PASS;
+}
+
+unsigned rrl_offenders(const struct rrl *r, struct rrl_offender out[RRL_OFFENDERS_MAX])
+{
+	uint64_t before;
+	unsigned cnt;
+
+	for (unsigned tries = 0; tries < READ_TRIES; tries++) {
+		cnt = 0;
+		before = get(&r->seq);
+		for (unsigned i = 0; i < RRL_OFFENDERS_MAX; i++) {
+			const struct offender *o = &r->offender[i];
+			uint64_t what = get(&o->what);
+			uint64_t a[2] = {__builtin_bswap64(get(&o->addr[0])),
+					 __builtin_bswap64(get(&o->addr[1]))};
+
+			if (what == 0)
+				continue;
+			out[cnt] = (struct rrl_offender){
+				.class = (enum rrl_class)(what & 0xff),
+				.count = get(&o->count),
+				.net = {.prefix = (uint8_t)(what >> 8), .family = (uint8_t)(what >> 16)},
+			};
+			memcpy(out[cnt++].net.addr, a, sizeof(a));
+		}
+		if ((before & 1) == 0 && get(&r->seq) == before)
+			return cnt;
+	}
+	return 0; /* a flood changes it faster than it can be read: ask again */
+}

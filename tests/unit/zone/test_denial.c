@@ -1,0 +1,283 @@
+/* NSEC and NSEC3 chains against a linear search, through signing, re-signing and unsigning. */
+#include "tests/unit/zone/model.h"
+#include "dataplane/zone/nsec3.h"
+#include "dataplane/zone/version.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void drop_types(struct model *m, uint16_t a, uint16_t b)
+{
+	for (unsigned i = 0; i < m->cnt;)
+		if (m->v[i].type == a || m->v[i].type == b)
+			model_remove(m, i);
+		else
+			i++;
+}
+
+static void unsign(struct model *m)
+{
+	drop_types(m, DNS_TYPE_NSEC, DNS_TYPE_NSEC);
+	drop_types(m, DNS_TYPE_NSEC3, DNS_TYPE_NSEC3PARAM);
+}
+
+/* One NSEC at each owner; where it points does not matter here. */
+static void sign_nsec(struct model *m)
+{
+	unsigned cnt = m->cnt;
+
+	for (unsigned i = 0; i < cnt; i++) {
+		uint8_t rdata[MODEL_RDATA];
+		unsigned len = (unsigned)name_len(m->apex);
+
+		memcpy(rdata, m->apex, len);
+		memcpy(rdata + len, "\0\1\x40", 3);
+		model_add(m, m->v[i].owner, DNS_TYPE_NSEC, 300 + DNS_TYPE_NSEC, rdata, len + 3);
+	}
+}
+
+static void nsec3_owner(const struct model *m, const uint8_t *params, const uint8_t *name,
+			uint8_t out[NAME_LEN_MAX])
+{
+	uint8_t lower[NAME_LEN_MAX], hash[NSEC3_HASH_LEN];
+
+	name_lower(lower, name, name_len(name));
+	nsec3_hash(params, lower, hash);
+	out[0] = NSEC3_LABEL_LEN;
+	nsec3_label(hash, out + 1);
+	memcpy(out + 1 + NSEC3_LABEL_LEN, m->apex, name_len(m->apex));
+}
+
+/* params: NSEC3PARAM record data with a salt of 4 octets. */
+static void sign_nsec3(struct model *m, const uint8_t params[9], uint8_t flags)
+{
+	unsigned cnt = m->cnt;
+
+	model_add(m, m->apex, DNS_TYPE_NSEC3PARAM, 300 + DNS_TYPE_NSEC3PARAM, params, 9);
+	for (unsigned i = 0; i < cnt; i++) {
+		uint8_t rdata[MODEL_RDATA], owner[NAME_LEN_MAX];
+
+		memcpy(rdata, params, 9);
+		rdata[1] = flags;
+		rdata[9] = NSEC3_HASH_LEN;
+		memset(rdata + 10, 0x55, NSEC3_HASH_LEN);
+		nsec3_owner(m, params, m->v[i].owner, owner);
+		model_add(m, owner, DNS_TYPE_NSEC3, 300 + DNS_TYPE_NSEC3, rdata, 10 + NSEC3_HASH_LEN);
+	}
+}
+
+/* The owner of type that is last not above name, or last of all; only_params: of that chain. */
+static const uint8_t *naive_before(const struct model *m, uint16_t type, const uint8_t *name,
+				   const uint8_t *params)
+{
+	const uint8_t *best = NULL, *last = NULL;
+
+	for (unsigned i = 0; i < m->cnt; i++) {
+		const struct model_record *rec = &m->v[i];
+
+		if (rec->type != type || (params != NULL && memcmp(rec->rdata + 2, params + 2, 7) != 0))
+			continue;
+		if (last == NULL || name_compare(rec->owner, last) > 0)
+			last = rec->owner;
+		if (name_compare(rec->owner, name) <= 0 &&
+		    (best == NULL || name_compare(rec->owner, best) > 0))
+			best = rec->owner;
+	}
+	return best != NULL ? best : last;
+}
+
+static void check_denials(const struct model *m, const struct snapshot *s, bool nsec, const uint8_t *params,
+			  bool opt_out)
+{
+	struct rng r = {17};
+	struct snapshot_info info;
+
+	snapshot_info(s, &info);
+	assert_int_equal(info.has_nsec, nsec);
+	assert_int_equal(info.has_nsec3, params != NULL);
+	for (unsigned i = 0; i < 300; i++) {
+		uint8_t name[NAME_LEN_MAX], lower[NAME_LEN_MAX], hashed[NAME_LEN_MAX];
+		struct denial d;
+
+		if (i < m->cnt && name_is_at_or_below(m->v[i].owner, m->apex))
+			memcpy(name, m->v[i].owner, name_len(m->v[i].owner));
+		else
+			model_random_name(m, &r, name);
+		name_lower(lower, name, name_len(name));
+		assert_int_equal(snapshot_nsec(s, lower, &d), nsec);
+		if (nsec) {
+			const uint8_t *expected = naive_before(m, DNS_TYPE_NSEC, lower, NULL);
+
+			assert_true(name_equal(d.owner, expected));
+			assert_int_equal(d.exact, name_equal(lower, expected));
+			assert_int_equal(d.owner_len, name_len(expected));
+			assert_int_equal(d.set.type, DNS_TYPE_NSEC);
+		}
+		assert_int_equal(snapshot_nsec3(s, lower, &d), params != NULL);
+		if (params != NULL) {
+			const uint8_t *expected;
+
+			nsec3_owner(m, params, lower, hashed);
+			expected = naive_before(m, DNS_TYPE_NSEC3, hashed, params);
+			assert_true(name_equal(d.owner, expected));
+			assert_int_equal(d.exact, name_equal(hashed, expected));
+			assert_int_equal(d.opt_out, opt_out);
+			assert_int_equal(d.set.type, DNS_TYPE_NSEC3);
+		}
+	}
+}
+
+static const uint8_t params_a[9] = {1, 0, 0, 0, 4, 0xAA, 0xBB, 0xCC, 0xDD};
+static const uint8_t params_b[9] = {1, 0, 0, 5, 4, 1, 2, 3, 4};
+
+/* Each step is an edit of the zone before; the result is compared with the list and with a build from scratch. */
+static void step(struct arena *arena, struct snapshot **s, struct model *m, struct model *next, struct rng *r)
+{
+	struct snapshot *n = model_edit(m, next, *s, arena, r), *scratch = model_build(next, arena);
+
+	model_check(next, n);
+	for (unsigned i = 0; i < next->cnt; i++)
+		model_check_twins(n, scratch, next->v[i].owner);
+	snapshot_retire(scratch);
+	snapshot_retire(*s);
+	model_fini(m);
+	*s = n;
+	*m = *next;
+}
+
+static void chains_follow_signing_and_unsigning(void **state)
+{
+	struct arena *arena = test_arena();
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct rng r = {seed};
+		struct model m, next;
+		struct snapshot *s;
+
+		model_init(&m, "example.", 1);
+		for (unsigned i = 0; i < seed * 25; i++)
+			model_add_random(&m, &r);
+		s = model_build(&m, arena);
+		check_denials(&m, s, false, NULL, false);
+		for (uint32_t turn = 0; turn < 10; turn++) {
+			model_copy(&next, &m);
+			unsign(&next);
+			for (unsigned i = 0; i < 5; i++)
+				model_add_random(&next, &r);
+			if (next.cnt > 10)
+				model_remove(&next, 2 + rng_below(&r, next.cnt - 2));
+			model_set_serial(&next, 2 + turn);
+			switch (turn % 5) {
+			case 0:
+			case 1:
+				sign_nsec(&next);
+				break;
+			case 2:
+				sign_nsec3(&next, params_a, 0);
+				break;
+			case 3:
+				sign_nsec3(&next, params_b, 1);
+				break;
+			}
+			step(arena, &s, &m, &next, &r);
+			check_denials(&m, s, turn % 5 < 2,
+				      turn % 5 == 2   ? params_a
+				      : turn % 5 == 3 ? params_b
+						      : NULL,
+				      turn % 5 == 3);
+		}
+		snapshot_retire(s);
+		model_fini(&m);
+	}
+	test_arena_free(arena);
+}
+
+static void a_second_chain_does_not_disturb_the_first(void **state)
+{
+	struct arena *arena = test_arena();
+	struct rng r = {4};
+	struct model m;
+	struct snapshot *s;
+	uint8_t incomplete[9];
+
+	(void)state;
+	model_init(&m, "example.", 1);
+	for (unsigned i = 0; i < 100; i++)
+		model_add_random(&m, &r);
+	sign_nsec3(&m, params_a, 0);
+	/* The next chain is being made: its records are there, its NSEC3PARAM is not yet, or carries flags. */
+	drop_types(&m, DNS_TYPE_NSEC3PARAM, DNS_TYPE_NSEC3PARAM);
+	sign_nsec3(&m, params_b, 0);
+	drop_types(&m, DNS_TYPE_NSEC3PARAM, DNS_TYPE_NSEC3PARAM);
+	memcpy(incomplete, params_b, 9);
+	incomplete[1] = 1;
+	model_add(&m, m.apex, DNS_TYPE_NSEC3PARAM, 300 + DNS_TYPE_NSEC3PARAM, incomplete, 9);
+	model_add(&m, m.apex, DNS_TYPE_NSEC3PARAM, 300 + DNS_TYPE_NSEC3PARAM, params_a, 9);
+	s = model_build(&m, arena);
+	check_denials(&m, s, false, params_a, false);
+	snapshot_retire(s);
+	model_fini(&m);
+	test_arena_free(arena);
+}
+
+static void long_chains_are_searched_right(void **state)
+{
+	struct arena *arena = test_arena();
+	struct builder *b;
+	struct builder_report report;
+	struct snapshot *s = NULL;
+	struct denial d;
+	uint8_t apex[NAME_LEN_MAX], rdata[64] = {0};
+	struct model m;
+
+	(void)state;
+	model_init(&m, "example.", 1);
+	wire_name("example.", apex);
+	b = builder_new(arena, MODEL_KEY, apex, NULL, NULL);
+	assert_non_null(b);
+	for (unsigned i = 0; i < m.cnt; i++)
+		builder_add(b, m.v[i].owner, m.v[i].type, 1, m.v[i].rdata, m.v[i].len);
+	memcpy(rdata, apex, name_len(apex));
+	memcpy(rdata + name_len(apex), "\0\1\x40", 3);
+	builder_add(b, apex, DNS_TYPE_NSEC, 1, rdata, (uint16_t)(name_len(apex) + 3));
+	/* Even numbers exist; out of order, so that pages split in the middle. */
+	for (unsigned i = 0; i < 20000; i++) {
+		uint8_t name[NAME_LEN_MAX];
+		char text[40];
+
+		snprintf(text, sizeof(text), "n%05u.example.", i * 7919 % 20000 * 2);
+		builder_add(b, wire_name(text, name), DNS_TYPE_NSEC, 1, rdata,
+			    (uint16_t)(name_len(apex) + 3));
+	}
+	assert_int_equal(builder_finish(b, &s, &report), BUILDER_OK);
+	builder_free(b);
+	for (unsigned i = 0; i < 40000; i += 3) {
+		uint8_t name[NAME_LEN_MAX], expected[NAME_LEN_MAX];
+		char text[40];
+
+		snprintf(text, sizeof(text), "n%05u.example.", i);
+		assert_true(snapshot_nsec(s, wire_name(text, name), &d));
+		snprintf(text, sizeof(text), "n%05u.example.", i / 2 * 2);
+		assert_true(name_equal(d.owner, wire_name(text, expected)));
+		assert_int_equal(d.exact, i % 2 == 0);
+	}
+	snapshot_retire(s);
+	model_fini(&m);
+	test_arena_free(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(chains_follow_signing_and_unsigning),
+		cmocka_unit_test(a_second_chain_does_not_disturb_the_first),
+		cmocka_unit_test(long_chains_are_searched_right),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
