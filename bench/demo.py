@@ -87,7 +87,8 @@ class Show:
         self.step("A real primary: knotd", f"in namespace {net.ns['pri']}, at {net.primary()}; it sends a NOTIFY to "
                   f"{net.secondary()} whenever the zone changes")
         with Wait("knotd loads the zone"):
-            self.primary = net.knotd({self.origin: self.zone_file})
+            self.primary = net.knotd({self.origin: self.zone_file}, start=False)
+            self.primary.start(self.options.patience)
         say(f"  serves {self.origin} with serial {self.primary.serial(self.origin)}")
         # Names to ask for, from the server itself: the file may be in any form that knotd reads.
         read = net.run_in("pri", self.knotc("zone-read", self.origin), timeout=300).stdout
@@ -208,7 +209,8 @@ class Show:
 
     def load(self):
         self.step("Load: dnsperf over the veth", "the load generator and the kernel's side of the veth need more of "
-                  "the machine than lockstepd", "does, so the second number says more about them; bench/rivals compares")
+                  "the machine than lockstepd does,",
+                  "so the second number says more about them; bench/rivals compares")
         file = self.net.dir / "load.queries"
         if self.options.zone:
             rng = random.Random(2)
@@ -246,10 +248,10 @@ class Show:
     def control(self):
         self.step("What an operator sees", "lockstepctl asks the daemon over its control socket; --json for programs")
         program = self.lockstepctl
+        zero = re.compile(r"^\s*\w+(\s+0)+\s*$")
         for args in (("status",), ("zone", "status", self.origin), ("stats",)):
-            zero = re.compile(r"\s0$")
             self.shown(None, [program, "-s", self.daemon.socket, *args],
-                       keep=lambda line: not zero.search(line.rstrip()))
+                       keep=lambda line: not zero.match(line))
         say("  (counters that are zero are left out here)")
 
     def end(self):
@@ -290,7 +292,7 @@ def main():
     parser.add_argument("--zone", metavar="FILE", help="a zone of yours instead of the 100,000 names")
     parser.add_argument("--origin", metavar="NAME", help="its name, when the file does not say it")
     parser.add_argument("--patience", type=int, default=60, metavar="SECONDS",
-                        help="how long to wait for a transfer (default %(default)s)")
+                        help="how long to wait for a zone (default %(default)s)")
     parser.add_argument("--load", type=int, default=10, metavar="SECONDS", help="of dnsperf (default %(default)s)")
     options = parser.parse_args()
     if options.zone and not os.access(options.zone, os.R_OK):

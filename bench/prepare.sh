@@ -21,10 +21,11 @@ as_caller() {
 	fi
 }
 
-# $1: the program; $2...: its arguments. Only help needs neither root nor a build.
+# $1: the program; $2: what it needs built; $3...: its arguments. Only help needs neither root nor a build.
 prepare() {
-	local name=$1 arg
-	shift
+	local name=$1 arg targets
+	read -ra targets <<<"$2"
+	shift 2
 	for arg in "$@"; do
 		case $arg in
 		-h | --help) [ -x "$python" ] && return ;;
@@ -40,5 +41,5 @@ prepare() {
 	if [ ! -e "$LOCKSTEP_BUILD/build.ninja" ]; then
 		as_caller meson setup "$LOCKSTEP_BUILD" "$root" >&2
 	fi
-	as_caller ninja -C "$LOCKSTEP_BUILD" >&2
+	as_caller ninja -C "$LOCKSTEP_BUILD" "${targets[@]}" >&2
 }

@@ -2,9 +2,9 @@
 
 All are secondaries of the same primary for the same zone on the same veth, one after the other, round after round. The
 server has core 1 for itself, the load generator core 0. Before its first run a server's answers to a sample of
-questions are compared with the primary's. Two generators: kxdpgun offers fixed rates, rising, and the best rate of answers
-counts; dnsperf keeps its window full. As the limit of the veth, testpmd sends every frame back unread (5tswap). Prints
-a table of medians and writes every run to bench/out.
+questions are compared with the primary's. Two generators: kxdpgun offers fixed rates, rising, and the best rate of
+answers counts; dnsperf keeps its window full. As the limit of the veth, testpmd sends every frame back unread
+(5tswap). Prints a table of medians and writes every run to bench/out.
 """
 
 import argparse
@@ -137,16 +137,16 @@ def show(summary, options):
 def parse(argv=None):
     parser = argparse.ArgumentParser(prog="bench/rivals", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
-    parser.add_argument("--seconds", type=int, default=2, help="of each run at each rate, default %(default)s")
+    parser.add_argument("--rounds", type=int, help="default 3")
+    parser.add_argument("--seconds", type=int, help="of each run at each rate, default 2")
     parser.add_argument("--names", type=int, default=100000, help="in the zone, default %(default)s")
     parser.add_argument("--only", nargs="+", metavar="SERVER", choices=[c.label for c in FIELD], help="only these")
     parser.add_argument("--quick", action="store_true", help="one round, three rates, one second each")
     parser.add_argument("--json", action="store_true", help="the medians as JSON on stdout, all else on stderr")
     options = parser.parse_args(argv)
-    options.rates = RATES
-    if options.quick:
-        options.rounds, options.seconds, options.rates = 1, 1, QUICK_RATES
+    options.rounds = options.rounds or (1 if options.quick else 3)
+    options.seconds = options.seconds or (1 if options.quick else 2)
+    options.rates = QUICK_RATES if options.quick else RATES
     return options
 
 

@@ -37,6 +37,11 @@ def quietly(argv):
                             stderr=subprocess.DEVNULL)
 
 
+def xdp_off(net):
+    """What a server left on the interface would be in the next one's way."""
+    net.run_in("sec", ["ip", "link", "set", "dev", "sec0", "xdp", "off"], check=False)
+
+
 class Server:
     """One secondary. `version` is what it says of itself; memory() is octets of all its processes."""
 
@@ -178,6 +183,10 @@ class KnotXdp(Knot):
     label = "knot xdp"
     xdp = True
 
+    def stop(self):
+        super().stop()
+        xdp_off(self.net)
+
 
 class Nsd(Server):
     label = "nsd"
@@ -242,8 +251,8 @@ class Swap(Server):
                                 "pri0", "nud", "permanent"])
         memory = ["-m", PACKET_MEMORY_MB] if huge_pages_free() * 2 >= PACKET_MEMORY_MB else ["--no-huge", "-m", "256"]
         return ["stdbuf", "-oL", self.net.program("dpdk-testpmd"), "--lcores", f"0@{self.pin},1@{self.pin}",
-                "--no-pci", "--in-memory", *memory, "--file-prefix", self.dir.name, "--vdev", "net_af_xdp0,iface=sec0", "--",
-                "--forward-mode=5tswap", "--total-num-mbufs=32768", "--no-mlockall", "--stats-period=3600"]
+                "--no-pci", "--in-memory", *memory, "--file-prefix", self.dir.name, "--vdev", "net_af_xdp0,iface=sec0",
+                "--", "--forward-mode=5tswap", "--total-num-mbufs=32768", "--no-mlockall", "--stats-period=3600"]
 
     def start(self):
         super().start()
@@ -257,6 +266,7 @@ class Swap(Server):
 
     def stop(self):
         super().stop()
+        xdp_off(self.net)
         self.net.run_in("pri", ["ip", "neigh", "del", self.net.secondary(), "dev", "pri0"], check=False)
         # The next server needs the neighbour.
         self.net.run_in("pri", ["ping", "-c1", "-W2", "-q", self.net.secondary()], check=False)

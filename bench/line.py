@@ -1,0 +1,292 @@
+"""The link on which software is the limit: a memif between a server with one worker on one core and lockstep-load on
+another. DPDK's testpmd in 5tswap mode takes the server's place in turn, for the same frames. For G2, G4, G5 and G12.
+
+One daemon has all zones: a small one, a large one, and a small one signed with NSEC3. While testpmd has the core the
+daemon is stopped, not ended: loading ten million names takes longer than all measurements together.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import statistics
+import struct
+import subprocess
+import time
+
+from ground import Wait, built, huge_pages, write_host_zone
+import lab
+import servers
+
+SMALL, LARGE, SIGNED = "host.test.", "large.test.", "signed.test."
+SMALL_NAMES = 1000
+BURST = 64
+LOAD_MEMORY_MB = 128
+# Octets of memory per name beside the packets: knotd, lockstepd, and the zone file in the page cache.
+LARGE_FLOOR_MB, LARGE_OCTETS = 1024, 700
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What is asked. `answers`: what is counted as one, sent back by the server or only received by it."""
+    key: str
+    options: tuple
+    dropped: bool = False
+
+
+def kinds(large_names):
+    def frames(names):
+        return ("--frames", (4 if names > 1000000 else 1) << 20)
+    small, large = ("--names", SMALL_NAMES, "--zone", SMALL), ("--names", large_names, "--zone", LARGE)
+    denial = ("--names", 100000, "--zone", SIGNED, "--label", "no", "--rcode", "NXDOMAIN", "--do")
+    return (
+        Kind("a_small", small),
+        Kind("a_large", (*large, *frames(large_names))),
+        Kind("nsec3_nxdomain", denial),
+        Kind("formerr", (*small, "--malform", "opt", "--rcode", "FORMERR")),
+        Kind("bad_checksum", (*small, "--malform", "checksum"), dropped=True),
+        Kind("cut_header", (*small, "--malform", "header"), dropped=True),
+    )
+
+
+def cores():
+    """The load's core and the server's."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        raise lab.LabError("two processes with a core each need two CPUs")
+    return cpus[0], cpus[1]
+
+
+def memory_of(wanted_mb):
+    """Huge pages for DPDK when they are there, else ordinary memory: as its arguments, and as a number of MiB."""
+    return wanted_mb if servers.huge_pages_free() * 2 >= wanted_mb else 0
+
+
+def load(net, socket, options, timeout=120):
+    """Runs lockstep-load against a memif server; returns its JSON. A wrong answer is an error: speed comes second."""
+    argv = [built("lockstep-load"), "--vdev", f"net_memif0,role=client,id=0,socket={socket},socket-abstract=no",
+            "--cpus", cores()[0], "--memory", memory_of(LOAD_MEMORY_MB), "--file-prefix", f"{net.id}-load",
+            "--server", net.secondary(), "--burst", BURST, "--json", "--quiet", *options]
+    argv = list(map(str, argv))
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
+    if done.returncode != 0:
+        raise lab.LabError(f"{' '.join(argv)}: exit {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return json.loads(done.stdout)
+
+
+def counter_sum(value, name):
+    """The sum of all counters of this name in a reply of the control socket."""
+    if isinstance(value, dict):
+        return sum(v if k == name and isinstance(v, int) else counter_sum(v, name) for k, v in value.items())
+    return sum(counter_sum(v, name) for v in value) if isinstance(value, list) else 0
+
+
+class Swap:
+    """testpmd with one core and a memif server port, sending every frame back."""
+
+    def __init__(self, net):
+        self.net, self.socket = net, net.dir / "swap.sock"
+        memory = memory_of(LOAD_MEMORY_MB)
+        self.argv = ["stdbuf", "-oL", net.program("dpdk-testpmd"), "--lcores", f"0@{cores()[0]},1@{cores()[1]}",
+                     "--no-pci", "--in-memory", "--no-telemetry",
+                     *(["-m", memory] if memory else ["--no-huge", "-m", "128"]), "--file-prefix", f"{net.id}-swap",
+                     "--vdev", f"net_memif0,role=server,id=0,socket={self.socket},socket-abstract=no", "--",
+                     "--forward-mode=5tswap", f"--burst={BURST}", "--rxd=1024", "--txd=1024", "--no-mlockall",
+                     "--total-num-mbufs=16384", "--stats-period=3600"]
+
+    def __enter__(self):
+        self.process = lab.Process(self.net, f"swap-{time.monotonic_ns()}", None, self.argv, cwd=self.net.dir).start()
+        self.process.wait_log("packets/burst", 40)
+        return self
+
+    def __exit__(self, *_):
+        self.process.stop()
+        self.net.processes.remove(self.process)
+        self.socket.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def paused(process):
+    """A process that gives up its core, whatever it polls."""
+    process.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.signal(signal.SIGCONT)
+
+
+def check_memory(names):
+    needed = LARGE_FLOOR_MB + names * LARGE_OCTETS // (1 << 20)
+    with open("/proc/meminfo") as f:
+        free = next(int(line.split()[1]) for line in f if line.startswith("MemAvailable")) // 1024
+    if free < needed:
+        raise lab.LabError(f"a zone of {names:,} names needs about {needed:,} MB for primary and secondary, "
+                           f"{free:,} are available")
+
+
+def sign(net, file, origin):
+    """Signs a zone file with NSEC3 without salt and extra iterations (RFC 9276); returns the signed file."""
+    def keygen(*more):
+        return lab.run(["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", net.dir, *more, origin]).stdout.strip()
+    keys = [net.dir / keygen(*more) for more in (("-f", "KSK"), ())]
+    out = net.dir / f"{file.name}.signed"
+    lab.run(["dnssec-signzone", "-q", "-3", "-", "-H", "0", "-S", "-K", net.dir, "-x", "-O", "full", "-o", origin,
+             "-f", out, file], timeout=300)
+    return out if keys else None
+
+
+def start_daemon(net, socket, zones, workers, ports=None):
+    """lockstepd with busy workers, and a memif server port unless others are given."""
+    ports = ports or [{"driver": "memif", "device": str(socket), "role": "server"}]
+    return net.lockstepd(zones, change={
+        "log": {"level": "info"},
+        "dataplane": {"main-cpu": cores()[0], "workers": workers, "idle": "busy",
+                      "memory": f"{m}M" if (m := memory_of(servers.PACKET_MEMORY_MB)) else 0, "ports": ports}})
+
+
+def write_zones(net, large_names):
+    zones = {}
+    for zone, names in ((SMALL, SMALL_NAMES), (LARGE, large_names), (SIGNED, SMALL_NAMES)):
+        with Wait(f"{zone} with {names:,} names is written"):
+            zones[zone] = write_host_zone(net.dir / f"{zone}zone", zone, names)
+    with Wait(f"{SIGNED} is signed"):
+        zones[SIGNED] = sign(net, zones[SIGNED], SIGNED)
+    return zones
+
+
+def fetch_zones(net, daemon, primary, zones):
+    for zone in zones:
+        with Wait(f"lockstepd has {zone} from knotd"):
+            lab.wait_until(lambda: daemon.zone(zone)["state"] == "current", 300, f"{zone} is transferred", pause=0.2)
+    primary.process.stop()  # its memory and its core are wanted
+
+
+def one_run(net, daemon, socket, kind, seconds):
+    """Answers a second of this kind; of those that get none, how many a second the worker took off the link."""
+    before = counter_sum(daemon.ctl("stats"), "rx_packets") if kind.dropped else 0
+    options = [*kind.options, "--seconds", seconds]
+    if kind.dropped:
+        options += ["--warmup", 0, "--drain", 0]
+    r = load(net, socket, options)
+    rate = r["answered_per_second"]
+    if kind.dropped:
+        if r["counters"]["answered"]:
+            raise lab.LabError(f"{kind.key}: {r['counters']['answered']} answers to requests that must get none")
+        rate = (counter_sum(daemon.ctl("stats"), "rx_packets") - before) / r["seconds"]
+    return {"kind": kind.key, "per_second": rate, "report": r}
+
+
+def rounds_of(net, daemon, socket, wanted, rounds, seconds):
+    """Lockstep and testpmd in turn; returns the runs."""
+    runs = []
+    swapped = [k for k in wanted if k.key in ("a_small", "a_large")]
+    for i in range(rounds):
+        with Wait(f"round {i + 1} of {rounds}: lockstepd, {', '.join(k.key for k in wanted)}"):
+            for kind in wanted:
+                runs.append({"round": i + 1, "server": "lockstep",
+                             **one_run(net, daemon, socket, kind, seconds)})
+        with Wait(f"round {i + 1} of {rounds}: testpmd 5tswap, the same frames"), paused(daemon), Swap(net) as swap:
+            for kind in swapped:
+                r = load(net, swap.socket, [*kind.options, "--seconds", seconds, "--echo"])
+                runs.append({"round": i + 1, "server": "5tswap", "kind": kind.key,
+                             "per_second": r["answered_per_second"], "report": r})
+    return runs
+
+
+def measure(quick):
+    """G2, G4 and G5: rounds of blasts over a memif, lockstepd and 5tswap in turn. Returns names and runs."""
+    large_names, rounds, seconds = (1000000, 2, 1) if quick else (10000000, 5, 3)
+    check_memory(large_names)
+    with huge_pages((servers.PACKET_MEMORY_MB + 2 * LOAD_MEMORY_MB) // 2), lab.Lab() as net:
+        zones = write_zones(net, large_names)
+        with Wait("the primary, knotd, loads them"):
+            primary = net.knotd(zones)
+        socket = net.dir / "line.sock"
+        daemon = start_daemon(net, socket, list(zones), [cores()[1]])
+        fetch_zones(net, daemon, primary, zones)
+        runs = rounds_of(net, daemon, socket, kinds(large_names), rounds, seconds)
+    return {"large_names": large_names, "runs": runs}
+
+
+def medians(points):
+    """(server, kind) -> median of its runs."""
+    found = {}
+    for r in points["runs"]:
+        found.setdefault((r["server"], r["kind"]), []).append(r["per_second"])
+    return {key: statistics.median(values) for key, values in found.items()}
+
+
+def ratios(points):
+    """Goal -> figure."""
+    m = medians(points)
+    ours = {kind: rate for (server, kind), rate in m.items() if server == "lockstep"}
+    return {"G2a": ours["a_small"] / m["5tswap", "a_small"], "G2b": ours["a_large"] / m["5tswap", "a_large"],
+            "G4": ours["a_large"] / ours["a_small"], "G5a": ours["nsec3_nxdomain"] / ours["a_small"],
+            # The slowest kind of malformed counts.
+            "G5b": min(ours["formerr"], ours["bad_checksum"], ours["cut_header"]) / ours["a_small"]}
+
+
+# --- G12 ----------------------------------------------------------------------------------------------------------
+
+def write_frames(net, file, server, names, zone, seed):
+    argv = [built("lockstep-load"), "--pcap", file, "--server", server, "--names", names, "--zone", zone, "--frames",
+            65536, "--seed", seed]
+    lab.run(argv)
+    return file
+
+
+def cut_pcap(file, packets):
+    """The first so many packets: net_pcap copies them all into buffers of the daemon."""
+    data, at = file.read_bytes(), 24
+    for _ in range(packets):
+        at += 16 + struct.unpack_from("=I", data, at + 8)[0]
+    file.write_bytes(data[:at])
+
+
+def answers_per_second(net, daemon, seconds):
+    def sent():
+        return counter_sum(daemon.ctl("stats"), "tx_packets"), time.monotonic()
+    time.sleep(0.3)
+    before, began = sent()
+    time.sleep(seconds)
+    after, ended = sent()
+    return (after - before) / (ended - began)
+
+
+def run_workers(net, workers, seconds):
+    """Answers a second of workers whose queues each play frames from memory."""
+    files = []
+    for i in range(len(workers)):
+        file = write_frames(net, net.dir / f"queue{len(workers)}-{i}.pcap", net.secondary(), SMALL_NAMES, SMALL, i + 1)
+        cut_pcap(file, 2048)
+        files.append(file)
+    device = ",".join(["net_pcap0", *(f"rx_pcap={f}" for f in files), "infinite_rx=1"])
+    daemon = start_daemon(net, None, [SMALL], workers, [{"driver": "vdev", "device": device}])
+    try:
+        lab.wait_until(lambda: daemon.zone(SMALL)["state"] == "current", 60, f"{SMALL} is transferred", pause=0.2)
+        return answers_per_second(net, daemon, seconds)
+    finally:
+        daemon.stop()
+        net.processes.remove(daemon)
+
+
+def measure_workers(quick):
+    """G12: one worker, two workers, in turn. Returns the runs."""
+    rounds, seconds = (2, 1) if quick else (5, 4)
+    first, second = cores()
+    runs = []
+    with huge_pages(servers.PACKET_MEMORY_MB), lab.Lab() as net:
+        net.knotd({SMALL: write_host_zone(net.dir / "small.zone", SMALL, SMALL_NAMES)})
+        for i in range(rounds):
+            for workers in ([second], [first, second]):
+                with Wait(f"round {i + 1} of {rounds}: {len(workers)} worker{'s' * (len(workers) > 1)}, "
+                          "frames from memory"):
+                    runs.append({"round": i + 1, "workers": len(workers),
+                                 "per_second": run_workers(net, workers, seconds)})
+    return runs
+
+
+def workers_ratio(runs):
+    one, two = (statistics.median(r["per_second"] for r in runs if r["workers"] == n) for n in (1, 2))
+    return two / one
