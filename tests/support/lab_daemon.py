@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from lab_process import BUILD, Process, run, wait_until
+from lab_process import BUILD, ROOT, Process, run, wait_until
 
 
 def yaml_text(value, indent=0):
@@ -60,6 +60,14 @@ def huge_pages_free():
     return int(found.group(1)) if found else 0
 
 
+# For builds with sanitizers; others do not look at them.
+SANITIZERS = {
+    "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:fast_unwind_on_malloc=0",
+    "LSAN_OPTIONS": f"suppressions={ROOT}/tests/support/lsan.supp:print_suppressions=0",
+    "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
+}
+
+
 class Lockstepd(Process):
     made = 0
 
@@ -74,8 +82,8 @@ class Lockstepd(Process):
         if not program.exists():
             program = BUILD / "lockstepd"
         env = dict(os.environ)
-        env.setdefault("ASAN_OPTIONS", "abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=0")
-        env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
+        for name, value in SANITIZERS.items():
+            env.setdefault(name, value)
         super().__init__(lab, name, ns, [*wrapper, program, "-c", self.config_file], env=env)
 
     def start(self, timeout=30):

@@ -1,0 +1,57 @@
+#!/usr/bin/python3
+"""bench/goals: what it prints for programs, and its exit codes. The figures themselves are no test: machines differ."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+import lab
+
+KEYS = {"goal", "figure", "unit", "target", "met", "rivals", "raw"}
+
+
+def goals(*args, timeout=110):
+    env = {**os.environ, "LOCKSTEP_BUILD": str(lab.BUILD), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(["/usr/bin/python3", lab.ROOT / "bench" / "goals.py", *args], env=env, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)
+
+
+def test_json_is_one_object_a_line_with_the_agreed_keys():
+    done = goals("--json", "--quick", "G5b", "G13")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["goal"] for r in rows] == ["G5b", "G13"], rows
+    for r in rows:
+        assert set(r) == KEYS, r
+        assert isinstance(r["figure"], (int, float)) and r["figure"] > 0, r
+        assert isinstance(r["met"], bool) and isinstance(r["rivals"], dict), r
+        raw = json.loads(Path(r["raw"]).read_text())
+        assert raw["machine"]["cpu"] and len(raw) > 1, raw
+    assert "quick" in done.stderr
+
+
+def test_a_number_stands_for_all_its_rows_and_one_measurement_serves_them():
+    done = goals("--json", "--quick", "G7")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["goal"] for r in rows] == ["G7a", "G7b"], rows
+    assert rows[0]["raw"] == rows[1]["raw"]
+    assert set(rows[0]["rivals"]) == {"knot", "nsd", "bind"}, rows
+
+
+def test_a_goal_that_is_not_there_is_an_error_that_names_those_that_are():
+    done = goals("G99")
+    assert done.returncode != 0 and "G99" in done.stderr and "G7a" in done.stderr, done.stderr
+
+
+def test_what_cannot_be_measured_yet_is_said_and_counts_as_failure():
+    done = goals("G2")
+    assert done.returncode == 1, done.stderr
+    assert "G2a" in done.stderr and "G2b" in done.stderr, done.stderr
+
+
+if __name__ == "__main__":
+    lab.main()
