@@ -1,6 +1,8 @@
 /*
  * Life of the stream threads, and the way of a NOTIFY from them to the control loop and back.
  */
+#include "control/stream.h"
+
 #include "control/stream_thread.h"
 
 #include <errno.h>
