@@ -169,7 +169,7 @@ static void make_frame(const struct frames_plan *plan, const struct question *q,
 	if (sum == 0)
 		sum = 0xffff; // RFC 768: zero says that there is none
 	if (plan->malform == FRAMES_BAD_CHECKSUM)
-		sum ^= 0x5555;
+		sum = sum == 0x5555 ? 0x5556 : sum ^ 0x5555; // never to zero, which says that there is none
 	memcpy(udp + 6, &sum, sizeof(sum));
 	e->len = (uint16_t)wire_out_len(&out);
 }

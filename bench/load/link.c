@@ -63,12 +63,15 @@ static void make_args(struct args *a, const struct link_config *config)
 	for (unsigned i = 0; i < config->cpu_cnt; i++)
 		len += snprintf(a->text[a->cnt - 1] + len, (size_t)(ARG_CAP - len), ",%u@%u", i + 1,
 				config->cpu[i]);
-	add(a, "--in-memory");
 	add(a, "--no-telemetry");
 	add(a, "--log-level=error");
 	add(a, "--file-prefix=%s", config->prefix);
-	if (config->memory_mb == 0)
+	if (config->memory_mb == 0) {
 		add(a, "--no-huge");
+		add(a, "--no-shconf");
+	} else {
+		add(a, "--in-memory");
+	}
 	add(a, "-m");
 	add(a, "%u", config->memory_mb != 0 ? config->memory_mb : buffers_mb + NO_HUGE_MB);
 	if (config->pci == NULL) {
@@ -158,14 +161,18 @@ static int configure(struct link *l, const struct link_config *config, struct li
 		rc = set_up_queues(l, config);
 	if (rc >= 0)
 		rc = rte_eth_macaddr_get(l->id, &mac);
-	if (rc >= 0)
-		rc = rte_eth_dev_start(l->id);
 	if (rc < 0) {
 		fail(err, "cannot set up %u queue pairs with rings of %u: %s", l->queue_cnt, config->ring,
 		     rte_strerror(-rc));
 		return rc;
 	}
 	l->open = true;
+	rc = rte_eth_dev_start(l->id);
+	if (rc < 0) {
+		fail(err, "cannot start the device: %s (a memif client needs its server to be there)",
+		     rte_strerror(-rc));
+		return rc;
+	}
 	memcpy(l->mac, mac.addr_bytes, sizeof(l->mac));
 	snprintf(l->driver, sizeof(l->driver), "%s", info.driver_name);
 	rte_eth_dev_get_name_by_port(l->id, l->name);

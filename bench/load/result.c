@@ -29,7 +29,7 @@ void result_collect(struct result *r, const struct sender *senders, unsigned cnt
 {
 	uint64_t longest = 0;
 
-	*r = (struct result){.wrong_number = UINT32_MAX};
+	*r = (struct result){.wrong_number = UINT32_MAX, .cpu_share = 1};
 	histogram_init(&r->latency);
 	for (unsigned i = 0; i < cnt; i++) {
 		const struct sender *s = &senders[i];
@@ -45,6 +45,7 @@ void result_collect(struct result *r, const struct sender *senders, unsigned cnt
 		if (s->wrong_number != UINT32_MAX)
 			r->wrong_number = s->wrong_number;
 		r->rate_wanted += s->run->rate;
+		r->cpu_share = s->cpu_share < r->cpu_share ? s->cpu_share : r->cpu_share;
 	}
 	r->seconds = (double)longest / tsc_hz;
 	if (r->counter[SENDER_sent] > r->counter[SENDER_answered])
@@ -72,6 +73,9 @@ void result_print(const struct result *r, FILE *to)
 	fprintf(to, "answered  %12" PRIu64 "   %.0f/s\n", r->counter[SENDER_answered],
 		result_answered_rate(r));
 	fprintf(to, "lost      %12" PRIu64 "   %.6f %%\n", r->lost, 100 * result_loss(r));
+	if (r->cpu_share < 0.98)
+		fprintf(to, "cpu       %12.0f %% of its time: something else runs on a sending core\n",
+			100 * r->cpu_share);
 	for (unsigned i = SENDER_answered + 1; i < SENDER_COUNTER_CNT; i++)
 		if (r->counter[i] > 0)
 			fprintf(to, "%-14s %7" PRIu64 "   %s\n", counter_text[i].name, r->counter[i],
@@ -121,6 +125,7 @@ json_t *result_json(const struct result *r)
 	json_object_set_new(o, "seconds", json_real(r->seconds));
 	if (r->rate_wanted > 0)
 		json_object_set_new(o, "rate_wanted", json_real(r->rate_wanted));
+	json_object_set_new(o, "cpu_share", json_real(r->cpu_share));
 	json_object_set_new(o, "sent_per_second",
 			    json_real(r->seconds > 0 ? (double)r->counter[SENDER_sent] / r->seconds : 0));
 	json_object_set_new(o, "answered_per_second", json_real(result_answered_rate(r)));

@@ -12,6 +12,7 @@
 struct result {
 	double seconds;	    /* of sending */
 	double rate_wanted; /* 0: as fast as possible */
+	double cpu_share;   /* of the core that had least of its CPU */
 	uint64_t counter[SENDER_COUNTER_CNT];
 	uint64_t verdict[FRAMES_VERDICT_CNT];
 	uint64_t rcode[SENDER_RCODES];

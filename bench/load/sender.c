@@ -1,5 +1,7 @@
 #include "bench/load/sender.h"
 
+#include <time.h>
+
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -195,6 +197,14 @@ static void receive_turn(struct sender *s)
 
 /* --- a run --- */
 
+static double cpu_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 /* What a constant rate owed at its end. */
 static void count_behind(struct sender *s, uint64_t now)
 {
@@ -211,6 +221,7 @@ int sender_run_core(void *arg)
 {
 	struct sender *s = arg;
 	struct sender_run *r = s->run;
+	double cpu = cpu_seconds();
 	uint64_t now, end;
 
 	s->begin_tsc = now = rte_rdtsc();
@@ -224,6 +235,7 @@ int sender_run_core(void *arg)
 	count_behind(s, now);
 	for (end = now + r->drain_tsc; now < end; now = rte_rdtsc())
 		receive_turn(s);
+	s->cpu_share = (cpu_seconds() - cpu) * (double)r->tsc_hz / (double)(now - s->begin_tsc);
 	if (s->pending_at < s->pending_cnt)
 		rte_pktmbuf_free_bulk(s->pending + s->pending_at, s->pending_cnt - s->pending_at);
 	s->pending_at = s->pending_cnt = 0;

@@ -61,6 +61,7 @@ struct sender {
 	unsigned until_deep;
 	uint64_t begin_tsc, sent_here;
 	uint64_t sending_tsc; /* how long it did send */
+	double cpu_share; /* of the run's time, what the thread had of its CPU: 1 when nobody else wanted it */
 	_Atomic uint64_t counter[SENDER_COUNTER_CNT];
 	_Atomic uint64_t verdict[FRAMES_VERDICT_CNT];
 	uint64_t rcode[SENDER_RCODES];
@@ -71,5 +72,5 @@ struct sender {
 /* Before each run. The first time next must be `first`; later it goes on where it was. */
 void sender_reset(struct sender *s);
 
-/* The function of the lcore: runs, drains, returns 0. arg: struct sender. Hot path: no lock, log, or system call. */
+/* The function of the lcore: runs, drains, returns 0. arg: struct sender. No lock, log, or system call while it sends. */
 int sender_run_core(void *arg);
