@@ -68,6 +68,7 @@ struct options {
 	unsigned rounds;
 	unsigned burst;
 	bool json;
+	bool rate_limit; /* with limits, and clients that keep to them */
 };
 
 struct bench {
@@ -211,6 +212,17 @@ static void make_queries(struct bench *b)
 
 /* --- running --- */
 
+/* Each query from another network, in no order, and the clock read as a worker reads it. */
+static void vary_clients(struct answer_engine *e, struct answer_job *job, unsigned cnt, uint64_t done)
+{
+	for (unsigned i = 0; i < cnt; i++) {
+		uint32_t client = (uint32_t)(done + i) * UINT32_C(0x9e3779b1);
+
+		memcpy(job[i].client, &client, sizeof(client));
+	}
+	answer_engine_read_clock(e);
+}
+
 /* The measured loop: the request is put into its packet buffer, as a network card would, and answered in place. */
 __attribute__((noinline)) void bench_run(struct bench *b, enum class class, uint64_t cnt);
 void bench_run(struct bench *b, enum class class, uint64_t cnt)
@@ -231,6 +243,8 @@ void bench_run(struct bench *b, enum class class, uint64_t cnt)
 			memcpy(b->slot[i], b->query[at], QUERY_CAP);
 			job[i].len = b->query_len[at];
 		}
+		if (b->opt.rate_limit)
+			vary_clients(b->engine, job, burst, done);
 		answer_burst(b->engine, jobs, burst);
 		urcu_qsbr_quiescent_state();
 	}
@@ -355,7 +369,7 @@ static void usage(void)
 {
 	fprintf(stderr,
 		"usage: answer_bench [--class NAME|all] [--names N] [--queries N] [--rounds N] [--burst N] "
-		"[--json]\nclasses:");
+		"[--rate-limit] [--json]\nclasses:");
 	for (unsigned class = 0; class < CLASS_CNT; class ++)
 		fprintf(stderr, " %s", classes[class].name);
 	fprintf(stderr, "\n");
@@ -365,13 +379,10 @@ static void usage(void)
 static void parse(struct options *opt, int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"class", required_argument, NULL, 'c'},
-		{"names", required_argument, NULL, 'n'},
-		{"queries", required_argument, NULL, 'q'},
-		{"rounds", required_argument, NULL, 'r'},
-		{"burst", required_argument, NULL, 'b'},
-		{"json", no_argument, NULL, 'j'},
-		{NULL, 0, NULL, 0},
+		{"class", required_argument, NULL, 'c'},   {"names", required_argument, NULL, 'n'},
+		{"queries", required_argument, NULL, 'q'}, {"rounds", required_argument, NULL, 'r'},
+		{"burst", required_argument, NULL, 'b'},   {"rate-limit", no_argument, NULL, 'l'},
+		{"json", no_argument, NULL, 'j'},	   {NULL, 0, NULL, 0},
 	};
 	bool class_known = false;
 	int c;
@@ -387,6 +398,8 @@ static void parse(struct options *opt, int argc, char **argv)
 			opt->rounds = (unsigned)number("rounds", optarg, 1, ROUND_MAX);
 		else if (c == 'b')
 			opt->burst = (unsigned)number("burst", optarg, 1, ANSWER_BURST_MAX);
+		else if (c == 'l')
+			opt->rate_limit = true;
 		else if (c == 'j')
 			opt->json = true;
 		else
@@ -410,6 +423,12 @@ int main(int argc, char **argv)
 	if (b->opt.rounds == 0)
 		b->opt.rounds = strcmp(b->opt.class, "all") == 0 ? 5 : 1;
 	b->config.udp_payload_max = ANSWER_UDP_PAYLOAD_DEFAULT;
+	if (b->opt.rate_limit)
+		b->config.rrl = (struct rrl_config){.rate = 100000,
+						    .window_ms = 1000,
+						    .table = 1 << 17,
+						    .level_cnt = {1, 1},
+						    .level = {{{24, 1}}, {{56, 1}}}};
 	b->query = calloc((size_t)CLASS_CNT * DISTINCT, QUERY_CAP);
 	b->query_len = calloc(CLASS_CNT, DISTINCT);
 	b->slot = calloc(ANSWER_BURST_MAX, SLOT_CAP);

@@ -1,44 +1,19 @@
-"""The engines alone, by the programs of this folder that need no network: answer_bench and zone_bench."""
+"""The engine alone, by a program of this folder that needs no network: zone_bench.
+
+By itself it draws plots: `python3 bench/engine.py FILE...` reads results of zone_bench (its --json lines, or the raw files
+of bench/goals) and writes FILE-GOAL.png into bench/out/ for every goal with points over sizes.
+"""
 
 import json
-import statistics
+from pathlib import Path
+import sys
 
-from ground import Wait, built
+from ground import OUT, Wait, built, say
 import lab
 
 
 def rows_of(argv, timeout=1800):
     return [json.loads(line) for line in lab.run(argv, timeout=timeout).stdout.splitlines() if line.startswith("{")]
-
-
-def a_hits(names, queries):
-    """Nanoseconds per A query in a zone of so many names."""
-    argv = [built("answer_bench"), "--json", "--class", "a", "--names", names, "--queries", queries, "--rounds", 5]
-    return next(r["ns"] for r in rows_of(argv) if r.get("class") == "a")
-
-
-def measure_sizes(quick):
-    """G4: zone sizes in turn; returns {names: [ns, ...]}."""
-    small, large, rounds = (1000, 1000000, 1) if quick else (1000, 10000000, 3)
-    points = {small: [], large: []}
-    for i in range(rounds):
-        for names, values in points.items():
-            with Wait(f"round {i + 1} of {rounds}: A hits in a zone of {names:,} names"):
-                values.append(a_hits(names, 200000 if quick else 2000000))
-    return points
-
-
-def size_ratio(points):
-    small, large = (statistics.median(points[n]) for n in (min(points), max(points)))
-    return small / large
-
-
-def measure_classes(quick):
-    """G5b: all classes of queries in interleaved rounds; returns {class: row}."""
-    with Wait("all classes of queries, 1,000 names"):
-        argv = [built("answer_bench"), "--json", "--names", 1000, "--queries", 50000 if quick else 500000,
-                "--rounds", 3 if quick else 9]
-        return {r["class"]: r for r in rows_of(argv) if "class" in r}
 
 
 def measure_zone(part, quick):
@@ -53,3 +28,53 @@ def figure(rows, goal):
     if len(found) != 1:
         raise lab.LabError(f"zone_bench gave {len(found)} rows with a target for {goal}")
     return found[0]
+
+
+# --- plots --------------------------------------------------------------------------------------------------------
+
+AXES = {"G4": "names in the zone", "G8": "names in the zone", "G8b": "names in the zone", "G8c": "records changed"}
+
+
+def read_rows(file):
+    text = Path(file).read_text()
+    if text.startswith("{\n"):
+        return json.loads(text).get("rows", [])
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def draw(rows, goal, file):
+    """Figures of one goal over size, a curve for each series, both axes logarithmic."""
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    points = [r for r in rows if r["goal"] == goal and "size" in r]
+    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    for series in dict.fromkeys(r["series"] for r in points):
+        chosen = sorted((r["size"], r["figure"]) for r in points if r["series"] == series)
+        axes.loglog(*zip(*chosen), marker="o", label=series)
+    axes.set(title=goal, xlabel=AXES.get(goal, "size"), ylabel=points[0]["unit"])
+    axes.set_ylim(bottom=min(r["figure"] for r in points) / 2, top=max(r["figure"] for r in points) * 2)
+    axes.grid(True, which="both", alpha=0.3)
+    axes.legend()
+    figure.savefig(file, dpi=120)
+    pyplot.close(figure)
+
+
+def main(files):
+    if not files or files[0].startswith("-"):
+        sys.exit("usage: engine.py FILE...: plots of results of zone_bench")
+    OUT.mkdir(exist_ok=True)
+    for name in files:
+        rows = read_rows(name)
+        goals = sorted({r["goal"] for r in rows if "size" in r})
+        if not goals:
+            sys.exit(f"engine.py: {name}: no points over sizes in it")
+        for goal in goals:
+            file = OUT / f"{Path(name).stem}-{goal}.png"
+            draw(rows, goal, file)
+            say(f"{file}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -104,7 +104,7 @@ def huge_pages(wanted, tell=say):
 def built(name):
     """lockstepd, lockstepctl or a program of bench/ in the build folder."""
     folder = Path(os.environ.get("LOCKSTEP_BUILD", ROOT / "build"))
-    for place in ("control", "control/cli", "bench", "."):
+    for place in ("control", "control/cli", "bench", "bench/load", "."):
         if (folder / place / name).is_file():
             return folder / place / name
     raise FileNotFoundError(f"{name} is not built: looked below {folder}")

@@ -14,6 +14,7 @@ import statistics
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 from ground import Wait, built, huge_pages, write_host_zone
 import lab
@@ -25,6 +26,8 @@ BURST = 64
 LOAD_MEMORY_MB = 128
 # Octets of memory per name beside the packets: knotd, lockstepd, and the zone file in the page cache.
 LARGE_FLOOR_MB, LARGE_OCTETS = 1024, 700
+# The slowest of them counts.
+MALFORMED = ("formerr", "bad_checksum", "cut_header")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +78,23 @@ def load(net, socket, options, timeout=120):
     return json.loads(done.stdout)
 
 
+def worker_seconds(pid):
+    """CPU time of the DPDK workers of a process so far."""
+    ticks = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        name, fields = (task / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+        ticks += sum(map(int, fields.split()[11:13])) if name.startswith("rte-worker") else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def load_on(net, process, socket, options):
+    """load(), with the share that the server's busy worker had of its core: below 1, something else ran there."""
+    began, before = time.monotonic(), worker_seconds(process.pid)
+    r = load(net, socket, options)
+    r["server_cpu_share"] = (worker_seconds(process.pid) - before) / (time.monotonic() - began)
+    return r
+
+
 def counter_sum(value, name):
     """The sum of all counters of this name in a reply of the control socket."""
     if isinstance(value, dict):
@@ -89,8 +109,9 @@ class Swap:
         self.net, self.socket = net, net.dir / "swap.sock"
         memory = memory_of(LOAD_MEMORY_MB)
         self.argv = ["stdbuf", "-oL", net.program("dpdk-testpmd"), "--lcores", f"0@{cores()[0]},1@{cores()[1]}",
-                     "--no-pci", "--in-memory", "--no-telemetry",
-                     *(["-m", memory] if memory else ["--no-huge", "-m", "128"]), "--file-prefix", f"{net.id}-swap",
+                     "--no-pci", "--no-telemetry",
+                     *(["--in-memory", "-m", memory] if memory else ["--no-huge", "--no-shconf", "-m", "128"]),
+                     "--file-prefix", f"{net.id}-swap",
                      "--vdev", f"net_memif0,role=server,id=0,socket={self.socket},socket-abstract=no", "--",
                      "--forward-mode=5tswap", f"--burst={BURST}", "--rxd=1024", "--txd=1024", "--no-mlockall",
                      "--total-num-mbufs=16384", "--stats-period=3600"]
@@ -127,13 +148,12 @@ def check_memory(names):
 
 def sign(net, file, origin):
     """Signs a zone file with NSEC3 without salt and extra iterations (RFC 9276); returns the signed file."""
-    def keygen(*more):
-        return lab.run(["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", net.dir, *more, origin]).stdout.strip()
-    keys = [net.dir / keygen(*more) for more in (("-f", "KSK"), ())]
+    keygen, signzone = net.program("dnssec-keygen"), net.program("dnssec-signzone")
     out = net.dir / f"{file.name}.signed"
-    lab.run(["dnssec-signzone", "-q", "-3", "-", "-H", "0", "-S", "-K", net.dir, "-x", "-O", "full", "-o", origin,
+    lab.run([keygen, "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", "-K", net.dir, origin])
+    lab.run([signzone, "-q", "-S", "-z", "-3", "-", "-H", "0", "-K", net.dir, "-d", net.dir, "-O", "full", "-o", origin,
              "-f", out, file], timeout=300)
-    return out if keys else None
+    return out
 
 
 def start_daemon(net, socket, zones, workers, ports=None):
@@ -167,8 +187,8 @@ def one_run(net, daemon, socket, kind, seconds):
     before = counter_sum(daemon.ctl("stats"), "rx_packets") if kind.dropped else 0
     options = [*kind.options, "--seconds", seconds]
     if kind.dropped:
-        options += ["--warmup", 0, "--drain", 0]
-    r = load(net, socket, options)
+        options += ["--warmup", 0]
+    r = load_on(net, daemon, socket, options)
     rate = r["answered_per_second"]
     if kind.dropped:
         if r["counters"]["answered"]:
@@ -188,7 +208,7 @@ def rounds_of(net, daemon, socket, wanted, rounds, seconds):
                              **one_run(net, daemon, socket, kind, seconds)})
         with Wait(f"round {i + 1} of {rounds}: testpmd 5tswap, the same frames"), paused(daemon), Swap(net) as swap:
             for kind in swapped:
-                r = load(net, swap.socket, [*kind.options, "--seconds", seconds, "--echo"])
+                r = load_on(net, swap.process, swap.socket, [*kind.options, "--seconds", seconds, "--echo"])
                 runs.append({"round": i + 1, "server": "5tswap", "kind": kind.key,
                              "per_second": r["answered_per_second"], "report": r})
     return runs
@@ -217,14 +237,33 @@ def medians(points):
     return {key: statistics.median(values) for key, values in found.items()}
 
 
+def disturbed(points, least=0.95):
+    """How many of the runs had less than this share of either core: on a machine of one's own it is none."""
+    return sum(min(r["report"]["cpu_share"], r["report"]["server_cpu_share"]) < least for r in points["runs"])
+
+
+def swap_rates(points):
+    """What 5tswap reached, for people: millions a second with the frames of each zone."""
+    return {f"5tswap {kind} Mpps": round(rate / 1e6, 3) for (server, kind), rate in medians(points).items()
+            if server == "5tswap"}
+
+
 def ratios(points):
-    """Goal -> figure."""
-    m = medians(points)
-    ours = {kind: rate for (server, kind), rate in m.items() if server == "lockstep"}
-    return {"G2a": ours["a_small"] / m["5tswap", "a_small"], "G2b": ours["a_large"] / m["5tswap", "a_large"],
-            "G4": ours["a_large"] / ours["a_small"], "G5a": ours["nsec3_nxdomain"] / ours["a_small"],
-            # The slowest kind of malformed counts.
-            "G5b": min(ours["formerr"], ours["bad_checksum"], ours["cut_header"]) / ours["a_small"]}
+    """Goal -> figure: the median of the rounds' ratios, so that a machine that slows down does so for both sides."""
+    by_round = {}
+    for r in points["runs"]:
+        by_round.setdefault(r["round"], {})[r["server"], r["kind"]] = r["per_second"]
+
+    def median(above, below):
+        return statistics.median(above(m) / m[below] for m in by_round.values())
+
+    def ours(*kinds_):
+        return lambda m: min(m["lockstep", k] for k in kinds_)
+    return {"G2a": median(ours("a_small"), ("5tswap", "a_small")),
+            "G2b": median(ours("a_large"), ("5tswap", "a_large")),
+            "G4": median(ours("a_large"), ("lockstep", "a_small")),
+            "G5a": median(ours("nsec3_nxdomain"), ("lockstep", "a_small")),
+            "G5b": median(ours(*MALFORMED), ("lockstep", "a_small"))}
 
 
 # --- G12 ----------------------------------------------------------------------------------------------------------
@@ -245,13 +284,16 @@ def cut_pcap(file, packets):
 
 
 def answers_per_second(net, daemon, seconds):
-    def sent():
-        return counter_sum(daemon.ctl("stats"), "tx_packets"), time.monotonic()
+    def counted():
+        stats = daemon.ctl("stats")
+        return counter_sum(stats, "rx_packets"), counter_sum(stats, "tx_packets"), time.monotonic()
     time.sleep(0.3)
-    before, began = sent()
+    before = counted()
     time.sleep(seconds)
-    after, ended = sent()
-    return (after - before) / (ended - began)
+    received, sent, took = (b - a for a, b in zip(before, counted()))
+    if sent < received * 0.99:
+        raise lab.LabError(f"{received:,} requests, but only {sent:,} answers: this measures something else")
+    return sent / took
 
 
 def run_workers(net, workers, seconds):
