@@ -6,9 +6,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
+#include "control/rcode.h"
 #include "control/tally.h"
 #include "dataplane/zone/arena.h"
 
@@ -44,6 +46,7 @@ struct build {
 	/* The thread that works on it only; handed from one to the next through the lock. */
 	struct builder *builder;
 	struct tally tally;
+	enum tsig_verdict signature; /* of the last message, with a key */
 	struct build_result result;
 	size_t carry_len;
 	struct xfrin xfrin;
@@ -76,6 +79,7 @@ static int sink_begin(void *arg, enum xfrin_form form)
 	bool changes = form == XFRIN_CHANGES;
 	struct arena_info arena;
 
+	b->result.changes = changes;
 	arena_info(env->arena, &arena);
 	tally_init(&b->tally, &b->request.limits, changes, arena.bytes_max);
 	b->builder = builder_new(env->arena, env->key, b->request.transfer.apex,
@@ -89,6 +93,7 @@ static int sink_add(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl
 	struct build *b = arg;
 	enum builder_verdict v = tally_record(&b->tally, owner, type, rdata_len);
 
+	b->result.added += type != DNS_TYPE_SOA;
 	return (int)(v != BUILDER_OK ? v : builder_add(b->builder, owner, type, ttl, rdata, rdata_len));
 }
 
@@ -97,6 +102,7 @@ static int sink_del(void *arg, const uint8_t *owner, uint16_t type, const uint8_
 	struct build *b = arg;
 	enum builder_verdict v = tally_record(&b->tally, owner, type, rdata_len);
 
+	b->result.removed += type != DNS_TYPE_SOA;
 	return (int)(v != BUILDER_OK ? v : builder_del(b->builder, owner, type, rdata, rdata_len));
 }
 
@@ -115,6 +121,23 @@ static const char *limit_text(const struct build *b, enum builder_verdict v, cha
 	return buf;
 }
 
+/* What the primary says against it may be a lie, as nobody signed for it; it is mostly the reason. */
+static void describe_signature(struct build *b)
+{
+	const struct tsig *t = b->request.tsig;
+	const struct xfrin *x = &b->xfrin;
+	char error[TSIG_ERROR_TEXT_CAP], rcode[RCODE_TEXT_CAP];
+	int at = snprintf(b->result.text, BUILD_TEXT_CAP, "message %llu: %s", (unsigned long long)x->message,
+			  tsig_verdict_text(b->signature));
+
+	if (b->signature == TSIG_PEER_ERROR)
+		at += snprintf(b->result.text + at, BUILD_TEXT_CAP - (size_t)at, ": %s",
+			       tsig_error_text(t->peer_error, error));
+	if (x->rcode != DNS_RCODE_NOERROR)
+		snprintf(b->result.text + at, BUILD_TEXT_CAP - (size_t)at, "; the primary answered %s",
+			 rcode_text(x->rcode, rcode));
+}
+
 static void describe_failure(struct build *b)
 {
 	const struct xfrin *x = &b->xfrin;
@@ -122,7 +145,9 @@ static void describe_failure(struct build *b)
 	enum builder_verdict v = (enum builder_verdict)x->sink_error;
 
 	xfrin_describe(x, place);
-	if (x->verdict == XFRIN_SINK)
+	if (x->verdict == XFRIN_SIGNATURE)
+		describe_signature(b);
+	else if (x->verdict == XFRIN_SINK)
 		snprintf(b->result.text, BUILD_TEXT_CAP, "%s: %s%s", place, builder_verdict_text(v),
 			 limit_text(b, v, limit, sizeof(limit)));
 	else
@@ -145,10 +170,16 @@ static void finish_snapshot(struct build *b)
 	char name[NAME_TEXT_CAP], type[RDATA_TYPE_TEXT_CAP], limit[64];
 	enum builder_verdict v = builder_finish(b->builder, &r->snapshot, &r->report);
 
-	if (v == BUILDER_OK)
+	if (v == BUILDER_OK && snapshot_serial(r->snapshot) == b->xfrin.serial)
 		return;
-	r->snapshot = NULL;
 	r->verdict = XFRIN_SINK;
+	if (v == BUILDER_OK) {
+		snapshot_retire(r->snapshot);
+		r->snapshot = NULL;
+		snprintf(r->text, BUILD_TEXT_CAP, "the records do not have the serial that was announced");
+		return;
+	}
+	r->snapshot = NULL;
 	limit_text(b, v, limit, sizeof(limit));
 	if (r->report.type != 0)
 		snprintf(r->text, BUILD_TEXT_CAP, "%.255s %s: %s%s", name_text(r->report.owner, name),
@@ -158,17 +189,30 @@ static void finish_snapshot(struct build *b)
 			 limit);
 }
 
+/* RFC 8945 5.3.1: nothing is believed before the last message has been signed. */
+static void check_signed_end(struct build *b)
+{
+	if (b->request.tsig == NULL)
+		return;
+	b->signature = tsig_verify_end(b->request.tsig);
+	if (b->signature != TSIG_OK)
+		b->xfrin.verdict = XFRIN_SIGNATURE;
+}
+
 /* The stream is at its end, by itself or not. Fills the result. */
 static void finish(struct build *b, bool cancelled)
 {
 	const struct xfrin *x = &b->xfrin;
 	struct build_result *r = &b->result;
 
+	if (!cancelled && (x->verdict == XFRIN_DONE || x->verdict == XFRIN_UP_TO_DATE))
+		check_signed_end(b);
 	r->verdict = cancelled ? XFRIN_MORE : x->verdict;
 	r->soa = x->soa;
 	r->messages = x->messages;
 	r->records = x->records;
 	r->octets = x->octets;
+	r->deltas = x->deltas;
 	r->not_authoritative = x->not_authoritative;
 	r->rcode = x->rcode;
 	if (cancelled)
@@ -184,8 +228,23 @@ static void finish(struct build *b, bool cancelled)
 	b->builder = NULL;
 }
 
+static void take_message(struct build *b, uint8_t *msg, size_t len)
+{
+	size_t unsigned_len = len;
+
+	if (b->request.tsig != NULL) {
+		b->signature =
+			tsig_verify_response(b->request.tsig, msg, (uint64_t)time(NULL), &unsigned_len);
+		if (b->signature != TSIG_OK && b->signature != TSIG_PENDING) {
+			xfrin_reject(&b->xfrin, msg, len);
+			return;
+		}
+	}
+	xfrin_message(&b->xfrin, msg, unsigned_len);
+}
+
 /* Cuts octets into messages. Returns the octets used: all of them, unless the verdict is final. */
-static size_t feed(struct build *b, const uint8_t *p, size_t len)
+static size_t feed(struct build *b, uint8_t *p, size_t len)
 {
 	size_t used = 0;
 
@@ -195,7 +254,7 @@ static size_t feed(struct build *b, const uint8_t *p, size_t len)
 		/* The common case is a message that lies in the chunk whole: no copy. */
 		if (b->carry_len == 0 && left >= 2 && left - 2 >= wire_load16(p + used)) {
 			need = wire_load16(p + used);
-			xfrin_message(&b->xfrin, p + used + 2, need);
+			take_message(b, p + used + 2, need);
 			used += 2 + need;
 			continue;
 		}
@@ -206,7 +265,7 @@ static size_t feed(struct build *b, const uint8_t *p, size_t len)
 		used += take;
 		if (b->carry_len < 2 || b->carry_len < 2u + wire_load16(b->carry))
 			continue;
-		xfrin_message(&b->xfrin, b->carry + 2, b->carry_len - 2);
+		take_message(b, b->carry + 2, b->carry_len - 2);
 		b->carry_len = 0;
 	}
 	return used;

@@ -12,6 +12,7 @@
 
 #include <uv.h>
 
+#include "control/tsig.h"
 #include "control/xfrin.h"
 #include "dataplane/zone/builder.h"
 
@@ -39,6 +40,8 @@ struct build_request {
 	/* IXFR: our version, which the caller holds (snapshot_hold) until the build has ended. Otherwise NULL. */
 	const struct snapshot *base;
 	struct builder_limits limits;
+	/* The transaction whose request has been signed; the builder threads' until done. NULL: nothing is signed. */
+	struct tsig *tsig;
 };
 
 #define BUILD_TEXT_CAP 768
@@ -48,6 +51,8 @@ struct build_result {
 	struct snapshot *snapshot;  /* not NULL only if verdict is XFRIN_DONE; the receiver's */
 	struct soa soa;		    /* of the new version; names NULL */
 	uint64_t messages, records, octets;
+	bool changes;			 /* differences came, not the whole zone */
+	uint64_t deltas, added, removed; /* with changes; records without the SOAs */
 	bool not_authoritative;
 	uint16_t rcode;		      /* with XFRIN_RCODE */
 	struct builder_report report; /* what was repaired */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -72,9 +73,10 @@ static int read_all(int fd, char **out, size_t *out_len)
 	return 0;
 }
 
-static int read_file(const char *file, char **out, size_t *out_len, struct config_errors *e)
+static int read_file(const char *file, char **out, size_t *out_len, bool *out_shared, struct config_errors *e)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
 	int rc;
 
 	if (fd < 0) {
@@ -83,6 +85,7 @@ static int read_file(const char *file, char **out, size_t *out_len, struct confi
 		return rc;
 	}
 	rc = read_all(fd, out, out_len);
+	*out_shared = fstat(fd, &st) < 0 || (st.st_mode & S_IRWXO) != 0;
 	if (rc < 0)
 		config_errors_add(e, "", "cannot read the configuration: %s", strerror(-rc));
 	close(fd);
@@ -186,6 +189,10 @@ static int read_config(const struct raw_config *raw, struct config *c, struct co
 	if (rc == 0)
 		rc = read_rest(raw, c, e);
 	if (rc == 0)
+		rc = config_read_answer(raw, c, e);
+	if (rc == 0)
+		rc = config_read_keys(raw, c, e);
+	if (rc == 0)
 		rc = config_read_primaries(raw, c, e);
 	if (rc == 0)
 		rc = config_read_zones(raw, c, e);
@@ -234,9 +241,12 @@ int config_load(const char *file, struct config **out, char *errors, size_t cap)
 	if (c == NULL || c->file == NULL)
 		config_errors_add(&e, "", "out of memory");
 	else
-		rc = read_file(file, &text, &len, &e);
+		rc = read_file(file, &text, &len, &c->shared, &e);
 	if (rc == 0)
 		rc = parse(text, len, c, &e);
+	/* It may hold secrets. */
+	if (text != NULL)
+		explicit_bzero(text, len);
 	free(text);
 	config_errors_print(&e, file, errors, cap);
 	if (rc < 0)
@@ -256,9 +266,14 @@ void config_free(struct config *c)
 	}
 	for (unsigned i = 0; i < c->primary_cnt; i++)
 		free(c->primaries[i].name);
+	tsig_keyring_free(c->keyring);
+	for (unsigned i = 0; i < c->key_cnt; i++)
+		tsig_key_release(c->keys[i]);
+	free(c->keys);
 	free(c->zones);
 	free(c->primaries);
 	free(c->control_socket);
+	free(c->cookie_file);
 	free(c->listen);
 	free((void *)c->net.ports);
 	free((void *)c->net.worker_cpus);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "control/log.h"
+#include "control/tsig_key.h"
 #include "dataplane/net/net.h"
 #include "dataplane/zone/builder.h"
 
@@ -21,6 +22,8 @@ struct config_primary {
 	char *name; /* how the config calls it */
 	union config_sockaddr address;
 	union config_sockaddr source; /* sa_family AF_UNSPEC: the kernel chooses */
+	bool ixfr;		      /* ask it for differences */
+	struct tsig_key *key; /* signs all that is said to it and by it; NULL: nothing is signed; config's */
 };
 
 struct config_zone {
@@ -38,6 +41,7 @@ struct config_zone {
 struct config {
 	char *file;
 	struct answer_config answer;
+	char *cookie_file; /* where the secrets in it are from; NULL: random */
 	struct net_address *listen;
 	unsigned listen_cnt;
 	/* net.ports etc. point into this struct */
@@ -51,6 +55,10 @@ struct config {
 	char *control_socket;
 	enum log_level log_level;
 	enum log_target log_target;
+	bool shared; /* others than root, us and a group may read the file: no place for secrets */
+	struct tsig_key **keys;
+	unsigned key_cnt;
+	struct tsig_keyring *keyring; /* of the keys */
 	struct config_primary *primaries;
 	unsigned primary_cnt;
 	struct config_zone *zones;

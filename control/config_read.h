@@ -9,7 +9,9 @@
 #include "control/config_schema.h"
 
 int config_read_server(const struct raw_config *raw, struct config *c, struct config_errors *e);
+int config_read_answer(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_dataplane(const struct raw_config *raw, struct config *c, struct config_errors *e);
+int config_read_keys(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_primaries(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_zones(const struct raw_config *raw, struct config *c, struct config_errors *e);
 

@@ -19,6 +19,22 @@ static const struct cyaml_schema_field server_fields[] = {
 	TEXT("identity", struct raw_server, identity),
 	TEXT("version", struct raw_server, version),
 	TEXT("udp-payload", struct raw_server, udp_payload),
+	TEXT("nsid", struct raw_server, nsid),
+	TEXT("cookies", struct raw_server, cookies),
+	TEXT("cookie-secrets", struct raw_server, cookie_secrets),
+	TEXT("report-channel", struct raw_server, report_channel),
+	CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_field rate_limit_fields[] = {
+	TEXT("rate", struct raw_rate_limit, rate),
+	TEXT("window", struct raw_rate_limit, window),
+	TEXT("table", struct raw_rate_limit, table),
+	TEXT("slip", struct raw_rate_limit, slip),
+	TEXT("dry-run", struct raw_rate_limit, dry_run),
+	LIST("ipv4", struct raw_rate_limit, ipv4.item, ipv4.cnt, &text),
+	LIST("ipv6", struct raw_rate_limit, ipv6.item, ipv6.cnt, &text),
+	LIST("allow", struct raw_rate_limit, allow.item, allow.cnt, &text),
 	CYAML_FIELD_END,
 };
 
@@ -68,11 +84,25 @@ static const struct cyaml_schema_field log_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const struct cyaml_schema_field key_fields[] = {
+	TEXT("name", struct raw_key, name),
+	TEXT("algorithm", struct raw_key, algorithm),
+	TEXT("secret", struct raw_key, secret),
+	TEXT("file", struct raw_key, file),
+	CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_value key = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_key, key_fields),
+};
+
 static const struct cyaml_schema_field primary_fields[] = {
 	TEXT("name", struct raw_primary, name),
 	TEXT("address", struct raw_primary, address),
 	TEXT("port", struct raw_primary, port),
 	TEXT("source", struct raw_primary, source),
+	TEXT("ixfr", struct raw_primary, ixfr),
+	TEXT("key", struct raw_primary, key),
 	CYAML_FIELD_END,
 };
 
@@ -102,12 +132,14 @@ static const struct cyaml_schema_value zone = {
 
 static const struct cyaml_schema_field root_fields[] = {
 	MAP("server", server, server_fields),
+	MAP("rate-limit", rate_limit, rate_limit_fields),
 	MAP("tcp", tcp, tcp_fields),
 	MAP("dataplane", dataplane, dataplane_fields),
 	TEXT("zone-memory", struct raw_config, zone_memory),
 	TEXT("builders", struct raw_config, builders),
 	MAP("control", control, control_fields),
 	MAP("log", log, log_fields),
+	LIST("keys", struct raw_config, keys, keys_cnt, &key),
 	LIST("primaries", struct raw_config, primaries, primaries_cnt, &primary),
 	MAP("defaults", defaults, defaults_fields),
 	LIST("zones", struct raw_config, zones, zones_cnt, &zone),

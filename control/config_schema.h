@@ -16,6 +16,21 @@ struct raw_server {
 	char *identity;
 	char *version;
 	char *udp_payload;
+	char *nsid;
+	char *cookies;
+	char *cookie_secrets;
+	char *report_channel;
+};
+
+struct raw_rate_limit {
+	char *rate;
+	char *window;
+	char *table;
+	char *slip;
+	char *dry_run;
+	struct raw_list ipv4;
+	struct raw_list ipv6;
+	struct raw_list allow;
 };
 
 struct raw_tcp {
@@ -61,6 +76,15 @@ struct raw_primary {
 	char *address;
 	char *port;
 	char *source;
+	char *ixfr;
+	char *key;
+};
+
+struct raw_key {
+	char *name;
+	char *algorithm;
+	char *secret;
+	char *file;
 };
 
 /*
@@ -99,12 +123,15 @@ struct raw_zone {
 
 struct raw_config {
 	struct raw_server *server;
+	struct raw_rate_limit *rate_limit;
 	struct raw_tcp *tcp;
 	struct raw_dataplane *dataplane;
 	char *zone_memory;
 	char *builders;
 	struct raw_control *control;
 	struct raw_log *log;
+	struct raw_key *keys;
+	unsigned keys_cnt;
 	struct raw_primary *primaries;
 	unsigned primaries_cnt;
 	struct raw_zone_keys *defaults;

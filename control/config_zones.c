@@ -171,8 +171,28 @@ static bool read_primary_name(const struct config_value *v)
 	return true;
 }
 
-static void read_primary(const struct raw_primary *raw, unsigned i, struct config_primary *p,
-			 struct config_errors *e)
+static struct tsig_key *find_key(const struct config_value *v, const struct config *c)
+{
+	uint8_t name[NAME_LEN_MAX];
+
+	if (v->text == NULL)
+		return NULL;
+	if (name_from_text(v->text, name) < 0) {
+		config_errors_add(v->errors, v->path, "\"%.128s\" is not a domain name", v->text);
+		return NULL;
+	}
+	for (unsigned i = 0; i < c->key_cnt; i++)
+		if (name_equal(c->keys[i]->name, name))
+			return c->keys[i];
+	/* One that is there but wrong has been told of. */
+	if (v->errors->error_cnt == 0)
+		config_errors_add(v->errors, v->path, "no key is called \"%.128s\" in the section keys",
+				  v->text);
+	return NULL;
+}
+
+static void read_primary(const struct raw_primary *raw, unsigned i, const struct config *c,
+			 struct config_primary *p, struct config_errors *e)
 {
 	char path[CONFIG_PATH_CAP];
 	uint16_t port;
@@ -188,6 +208,10 @@ static void read_primary(const struct raw_primary *raw, unsigned i, struct confi
 		else
 			p->address.in6.sin6_port = port;
 	}
+	snprintf(path, sizeof(path), "primaries[%u].ixfr", i);
+	p->ixfr = config_value_bool(V(path, raw->ixfr), true);
+	snprintf(path, sizeof(path), "primaries[%u].key", i);
+	p->key = find_key(V(path, raw->key), c);
 	p->source.sa.sa_family = AF_UNSPEC;
 	snprintf(path, sizeof(path), "primaries[%u].source", i);
 	if (raw->source == NULL || !config_value_address(V(path, raw->source), &p->source))
@@ -219,7 +243,7 @@ int config_read_primaries(const struct raw_config *raw, struct config *c, struct
 		if (p->name == NULL)
 			return -ENOMEM;
 		c->primary_cnt++;
-		read_primary(&raw->primaries[i], i, p, e);
+		read_primary(&raw->primaries[i], i, c, p, e);
 	}
 	qsort(c->primaries, c->primary_cnt, sizeof(c->primaries[0]), primary_by_name);
 	for (unsigned i = 1; i < c->primary_cnt; i++) {

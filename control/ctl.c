@@ -236,5 +236,7 @@ void ctl_stop(struct ctl *ctl, void (*done)(void *arg), void *arg)
 
 void ctl_free(struct ctl *ctl)
 {
+	if (ctl != NULL)
+		ctl_offers_free(ctl);
 	free(ctl);
 }

@@ -48,7 +48,8 @@ struct ctl {
 	uv_pipe_t listener;
 	uv_timer_t tick;
 	struct ctl_conn *conns;
-	bool accept_owed; /* a connection waits for memory */
+	struct ctl_offer *offers; /* ctl_answer.c */
+	bool accept_owed;	  /* a connection waits for memory */
 	unsigned dump_cnt;
 	unsigned open_cnt; /* handles that have not been closed */
 	bool stopping;
@@ -103,8 +104,13 @@ void ctl_zone_retransfer(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_dump(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_status(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_offenders(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_cookies_reload(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_help(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_do_stop(struct ctl_conn *conn, const struct ctl_args *args);
+
+/* The engines have ended, or will not answer any more. */
+void ctl_offers_free(struct ctl *ctl);
 
 /* The index of args->zone; below 0 when that was answered with an error already. */
 int ctl_zone_find(struct ctl_conn *conn, const struct ctl_args *args);

@@ -23,6 +23,8 @@ static const struct command commands[] = {
 	{"zone retransfer", "zone", "transfers the zone now, whatever the serials are", ctl_zone_retransfer},
 	{"zone dump", "zone", "the served records in presentation format", ctl_zone_dump},
 	{"stats", "[describe]", "all counters; describe adds what each counts", ctl_stats},
+	{"offenders", "", "the networks that were rate limited most of late", ctl_offenders},
+	{"cookies reload", "", "reads the secrets of server cookies again", ctl_cookies_reload},
 	{"stop", "", "ends the daemon", ctl_do_stop},
 	{"help", "", "this list", ctl_help},
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "control/random.h"
 #include "control/rcode.h"
@@ -37,7 +38,7 @@ struct attempt {
 	uv_write_t write;
 	size_t fill; /* TCP: octets in in[] */
 	uint8_t *in; /* TCP: the message with its length */
-	uint8_t out[2 + REFRESH_QUERY_MAX];
+	uint8_t out[2 + REFRESH_QUERY_MAX + TSIG_RECORD_MAX];
 };
 
 struct refresh {
@@ -52,8 +53,10 @@ struct refresh {
 	bool no_edns;
 	bool tcp;
 	bool ended;
+	bool heard; /* something answered, if not as it has to */
 	uint16_t id;
-	char last[96]; /* why the last try failed */
+	struct tsig tsig; /* with a key */
+	char last[128];	  /* why the last try failed */
 	uint8_t apex[NAME_LEN_MAX];
 };
 
@@ -89,6 +92,7 @@ static void on_timer_closed(uv_handle_t *handle)
 	struct refresh *r = handle->data;
 	struct refresh_env *env = r->env;
 
+	tsig_fini(&r->tsig);
 	free(r);
 	one_less(env);
 }
@@ -146,18 +150,49 @@ static bool edns_may_be_why(const struct refresh *r, uint16_t rcode)
 	       (rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP || rcode == DNS_RCODE_BADVERS);
 }
 
-static void take_message(struct refresh *r, const uint8_t *msg, size_t len)
+/* A stream cannot bring a better one; on UDP wait, but not for a flood. r->last says why. */
+static void reject_message(struct refresh *r)
+{
+	r->env->rejected++;
+	if (r->tcp || ++r->rejected >= REJECTED_MAX)
+		try_again(r);
+}
+
+/*
+ * Anybody can say that our signature is wrong, so it ends nothing (RFC 8945 5.3.2): it is worth the reason that is
+ * told when no better answer comes.
+ */
+static bool is_signed(struct refresh *r, uint8_t *msg, size_t len, const struct refresh_answer *answer)
+{
+	char error[TSIG_ERROR_TEXT_CAP] = "", rcode[RCODE_TEXT_CAP] = "";
+	enum tsig_verdict v;
+
+	if (r->primary->key == NULL)
+		return true;
+	v = tsig_verify_response(&r->tsig, msg, (uint64_t)time(NULL), &len);
+	if (v == TSIG_OK)
+		return true;
+	r->heard = true;
+	if (v == TSIG_PEER_ERROR)
+		tsig_error_text(r->tsig.peer_error, error);
+	if (answer->rcode != DNS_RCODE_NOERROR)
+		rcode_text(answer->rcode, rcode);
+	snprintf(r->last, sizeof(r->last), "only answers that cannot be believed: %s%s%s%s%s",
+		 tsig_verdict_text(v), *error != '\0' ? ": " : "", error, *rcode != '\0' ? "; " : "", rcode);
+	return false;
+}
+
+static void take_message(struct refresh *r, uint8_t *msg, size_t len)
 {
 	struct refresh_result result = {.ok = true, .reached = true};
 	enum refresh_verdict v = refresh_answer_get(msg, len, r->apex, r->id, r->env->rdata, &result.answer);
 
 	if (refresh_is_foreign(v)) {
-		r->env->rejected++;
 		snprintf(r->last, sizeof(r->last), "only answers that are not ours: %s",
 			 refresh_verdict_text(v));
-		/* A stream cannot bring a better one; on UDP wait, but not for a flood. */
-		if (r->tcp || ++r->rejected >= REJECTED_MAX)
-			try_again(r);
+		reject_message(r);
+	} else if (!is_signed(r, msg, len, &result.answer)) {
+		reject_message(r);
 	} else if (v == REFRESH_TRUNCATED && !r->tcp) {
 		r->tcp = true;
 		r->tries = 0;
@@ -201,7 +236,7 @@ static void on_udp_recv(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf, const s
 	if (r == NULL || (len == 0 && from == NULL))
 		return;
 	if (len >= 0) {
-		take_message(r, (const uint8_t *)buf->base, (size_t)len);
+		take_message(r, (uint8_t *)buf->base, (size_t)len);
 		return;
 	}
 	/* An ICMP error: nobody is there, or not yet. */
@@ -319,6 +354,10 @@ static int begin_attempt(struct refresh *r)
 	r->rejected = 0;
 	r->id = random_u16();
 	len = refresh_query_put(r->apex, r->id, !r->no_edns, a->out + 2);
+	if (r->primary->key != NULL)
+		ret = tsig_sign_request(&r->tsig, a->out + 2, sizeof(a->out) - 2, (uint64_t)time(NULL), &len);
+	if (ret < 0)
+		return ret;
 	wire_store16(a->out, (uint16_t)len);
 	r->env->sent++;
 	return r->tcp ? tcp_begin(r, a) : udp_begin(r, a, len);
@@ -333,7 +372,7 @@ static void try_again(struct refresh *r)
 	drop_attempt(r);
 	if (r->tries >= max) {
 		snprintf(text, sizeof(text), "%s (tries: %u)", r->last, r->tries);
-		end_failed(r, text, false);
+		end_failed(r, text, r->heard);
 		return;
 	}
 	r->tries++;
@@ -358,6 +397,11 @@ int refresh_start(struct refresh_env *env, const struct config_primary *primary,
 	r->done = done;
 	r->arg = arg;
 	memcpy(r->apex, apex, name_len(apex));
+	if (primary->key != NULL && tsig_client_init(&r->tsig, primary->key) < 0) {
+		tsig_fini(&r->tsig);
+		free(r);
+		return -ENOMEM;
+	}
 	uv_timer_init(env->loop, &r->timer);
 	r->timer.data = r;
 	env->live++;

@@ -1,7 +1,8 @@
 /*
  * The SOA query: which serial does this primary have? RFC 1034 4.3.5, over UDP with a fresh socket (so a fresh
  * random port) and id for each try (RFC 5452 9), over TCP when the answer is truncated, without EDNS when the
- * primary does not understand it (RFC 6891 7).
+ * primary does not understand it (RFC 6891 7). With a key both ways are signed (RFC 8945), and an answer that is not
+ * is none.
  *
  * Message reading and writing is pure and stands on its own; the query runs on the loop's thread.
  */
@@ -10,6 +11,7 @@
 #include <uv.h>
 
 #include "control/config.h"
+#include "control/tsig.h"
 #include "dataplane/dns/rdata.h"
 
 enum refresh_verdict {

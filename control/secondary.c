@@ -103,6 +103,7 @@ static void ask_primary(struct step *st)
 	struct secondary *s = st->s;
 	bool transfer = s->forced || s->content == SECONDARY_NO_CONTENT;
 
+	s->whole = true;
 	s->asked = round_primary(s);
 	s->activity = transfer ? SECONDARY_TRANSFERRING : SECONDARY_QUERYING;
 	st->a.what |= transfer ? SECONDARY_TRANSFER : SECONDARY_QUERY;
@@ -277,8 +278,9 @@ static void next_primary(struct step *st)
 		end_round(st, (s->round_equal || s->round_lower) && !s->round_newer, false);
 }
 
-static void transfer_from_asked(struct step *st)
+static void transfer_from_asked(struct step *st, bool whole)
 {
+	st->s->whole = whole;
 	st->s->activity = SECONDARY_TRANSFERRING;
 	st->s->round_newer = true;
 	st->a.what |= SECONDARY_TRANSFER;
@@ -329,9 +331,44 @@ static void on_answer(struct step *st)
 	if (serial == s->serial)
 		confirm_version(st);
 	else if (s->content == SECONDARY_EXPIRED || serial_newer(serial, s->serial))
-		transfer_from_asked(st);
+		transfer_from_asked(st, !serial_newer(serial, s->serial));
 	else
 		keep_version(st, serial);
+}
+
+/* The primary has gone back since its SOA answer, or another one stands behind its address. */
+static void on_up_to_date(struct step *st)
+{
+	struct secondary *s = st->s;
+	uint32_t serial = st->e->serial;
+
+	if (s->activity != SECONDARY_TRANSFERRING)
+		return;
+	if (s->content == SECONDARY_NO_CONTENT) {
+		next_primary(st);
+		return;
+	}
+	s->primary_serial = serial;
+	s->has_primary_serial = true;
+	if (serial == s->serial)
+		confirm_version(st);
+	else if (s->content == SECONDARY_EXPIRED && !s->whole)
+		transfer_from_asked(st, true);
+	else
+		keep_version(st, serial);
+}
+
+/* RFC 1995 4: whatever is wrong with the differences, the whole zone may be right. Once for each primary asked. */
+static void on_not_received(struct step *st)
+{
+	struct secondary *s = st->s;
+
+	if (s->activity != SECONDARY_TRANSFERRING)
+		return;
+	if (st->e->fall_back && !s->whole)
+		transfer_from_asked(st, true);
+	else
+		next_primary(st);
 }
 
 static void publish(struct step *st)
@@ -477,14 +514,10 @@ struct secondary_actions secondary_step(struct secondary *s, const struct second
 		on_received(&st);
 		break;
 	case SECONDARY_EV_UP_TO_DATE:
-		if (s->activity == SECONDARY_TRANSFERRING && s->content != SECONDARY_NO_CONTENT)
-			confirm_version(&st);
-		else if (s->activity == SECONDARY_TRANSFERRING)
-			next_primary(&st);
+		on_up_to_date(&st);
 		break;
 	case SECONDARY_EV_NOT_RECEIVED:
-		if (s->activity == SECONDARY_TRANSFERRING)
-			next_primary(&st);
+		on_not_received(&st);
 		break;
 	case SECONDARY_EV_REFRESH:
 	case SECONDARY_EV_RETRANSFER:

@@ -47,8 +47,8 @@ enum secondary_event_kind {
 	SECONDARY_EV_ANSWER,	   /* the SOA query was answered: serial */
 	SECONDARY_EV_NO_ANSWER,	   /* it timed out, or was answered with an error */
 	SECONDARY_EV_RECEIVED,	   /* the transfer is complete and valid: serial, timers */
-	SECONDARY_EV_UP_TO_DATE,   /* the primary answered the transfer request with our own version */
-	SECONDARY_EV_NOT_RECEIVED, /* the transfer failed */
+	SECONDARY_EV_UP_TO_DATE,   /* the primary answered IXFR with one SOA, not newer than ours: serial */
+	SECONDARY_EV_NOT_RECEIVED, /* the transfer failed; fall_back */
 	SECONDARY_EV_REFRESH,	   /* operator: ask now; waiting */
 	SECONDARY_EV_RETRANSFER,   /* operator: transfer now, whatever the serials are; waiting */
 };
@@ -57,7 +57,8 @@ struct secondary_event {
 	enum secondary_event_kind kind;
 	uint16_t primary; /* index */
 	bool has_serial;
-	bool waiting; /* the query or transfer asked for last has not been sent: it stands in a queue */
+	bool fall_back; /* what failed was IXFR, and the primary is there: AXFR may do */
+	bool waiting;	/* the query or transfer asked for last has not been sent: it stands in a queue */
 	uint32_t serial;
 	uint32_t random; /* uniform */
 	int64_t now;	 /* monotonic ms */
@@ -65,8 +66,9 @@ struct secondary_event {
 };
 
 enum secondary_action {
-	SECONDARY_QUERY = 1 << 0,     /* ask `primary` for its SOA */
-	SECONDARY_TRANSFER = 1 << 1,  /* transfer from `primary`; replaces a QUERY that waits in a queue */
+	SECONDARY_QUERY = 1 << 0, /* ask `primary` for its SOA */
+	/* Transfer from `primary`, by IXFR unless secondary.whole; replaces a QUERY that waits in a queue. */
+	SECONDARY_TRANSFER = 1 << 1,
 	SECONDARY_PUBLISH = 1 << 2,   /* serve what was received */
 	SECONDARY_DISCARD = 1 << 3,   /* drop what was received */
 	SECONDARY_WITHDRAW = 1 << 4,  /* expired: serve the marker, keep the data aside */
@@ -118,6 +120,7 @@ struct secondary {
 	uint8_t wanted_tries;
 	uint8_t fruitless; /* NOTIFY rounds in a row that found nothing */
 	bool has_wanted;
+	bool whole; /* the transfer asked for last is an AXFR: no difference from ours can help, or IXFR failed */
 	bool forced;	  /* this round transfers whatever the serials are */
 	bool forced_next; /* and so will the next, right after this one */
 	bool round_newer; /* in this round a primary has a newer serial, and its transfer has not succeeded */

@@ -221,6 +221,12 @@ void stream_counters(const struct stream *s, uint64_t out[STREAM_COUNTER_CNT])
 			out[c] += __atomic_load_n(&s->threads[i].counters[c], __ATOMIC_RELAXED);
 }
 
+void stream_offer_config(struct stream *s, const struct answer_config *config)
+{
+	for (unsigned i = 0; i < s->thread_cnt; i++)
+		answer_engine_offer_config(s->threads[i].engine, config);
+}
+
 void stream_answer_counters(const struct stream *s, uint64_t out[ANSWER_COUNTER_CNT])
 {
 	memset(out, 0, sizeof(uint64_t) * ANSWER_COUNTER_CNT);

@@ -45,4 +45,6 @@ extern const struct counter_text stream_counter_text[STREAM_COUNTER_CNT];
 void stream_counters(const struct stream *s, uint64_t out[STREAM_COUNTER_CNT]);
 
 /* The engines' counters, summed. */
+/* Control loop: as answer_engine_offer_config, for all threads. */
+void stream_offer_config(struct stream *s, const struct answer_config *config);
 void stream_answer_counters(const struct stream *s, uint64_t out[ANSWER_COUNTER_CNT]);

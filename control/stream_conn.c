@@ -128,6 +128,7 @@ static bool answer_request(struct stream_thread *t, struct stream_conn *c, const
 		memcpy(job.client, &c->client.in6.sin6_addr, 16);
 	memcpy(job.msg, msg, len);
 	stream_count(t, STREAM_CNT_requests, 1);
+	answer_engine_read_clock(t->engine);
 	answer_burst(t->engine, jobs, 1);
 	switch ((enum answer_verdict)job.verdict) {
 	case ANSWER_DROP:

@@ -198,6 +198,7 @@ static void udp_turn(struct stream_thread *t, int fd)
 			memcpy(job.client, &client.in4.sin_addr, 4);
 		else
 			memcpy(job.client, &client.in6.sin6_addr, 16);
+		answer_engine_read_clock(t->engine);
 		answer_burst(t->engine, jobs, 1);
 		if (job.verdict == ANSWER_SEND)
 			sendto(fd, job.msg, job.len, MSG_DONTWAIT | MSG_NOSIGNAL, &client.sa, client_len);

@@ -57,6 +57,9 @@ enum tsig_state {
 	TSIG_STATE_FAILED, /* verdict is final */
 };
 
+/* Octets that signing adds at most: a name, type to length, an algorithm, fixed fields, the MAC, other data. */
+#define TSIG_RECORD_MAX (NAME_LEN_MAX + 10 + 26 + 16 + TSIG_MAC_MAX + TSIG_OTHER_TIME_LEN)
+
 /* One transaction. The first group may be read; nothing here may be written from outside. */
 struct tsig {
 	uint8_t name

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "control/random.h"
 
@@ -29,7 +30,8 @@ struct xfr {
 	uint64_t started_ns;
 	uint64_t started_ms;
 	uint64_t octet_ms; /* when the last octet came */
-	uint8_t out[2 + XFRIN_REQUEST_MAX];
+	struct tsig tsig;  /* with a key; the builder's while there is a build */
+	uint8_t out[2 + XFRIN_REQUEST_MAX + TSIG_RECORD_MAX];
 	char text[BUILD_TEXT_CAP]; /* why we gave up; empty: the builder knows better */
 };
 
@@ -40,6 +42,7 @@ static void on_closed(uv_handle_t *handle)
 
 	if (--x->handles > 0)
 		return;
+	tsig_fini(&x->tsig);
 	free(x);
 	if (--env->live == 0 && env->idle != NULL)
 		env->idle(env->arg);
@@ -94,6 +97,13 @@ static void on_built(void *arg, struct build_result *b)
 		.octets = b->octets,
 		.messages = b->messages,
 		.records = b->records,
+		/* SERVFAIL may be a passing trouble. */
+		.refused = (b->verdict == XFRIN_RCODE && b->rcode != DNS_RCODE_SERVFAIL) ||
+			   b->verdict == XFRIN_EMPTY,
+		.changes = b->changes,
+		.deltas = b->deltas,
+		.added = b->added,
+		.removed = b->removed,
 		.not_authoritative = b->not_authoritative,
 		.report = b->report,
 	};
@@ -208,15 +218,26 @@ static void on_written(uv_write_t *write, int status)
 		snprintf(x->text, sizeof(x->text), "send the request: %s", uv_strerror(status));
 }
 
-static void send_request(struct xfr *x, const struct xfrin_request *request)
+/* Length and message, for one write: RFC 7766 8. Returns 0 or -errno. */
+static int make_request(struct xfr *x, const struct xfrin_request *request)
 {
+	struct tsig_key *key = x->request.primary->key;
 	size_t len = xfrin_request_put(request, x->out + 2);
-	uv_buf_t buf = uv_buf_init((char *)x->out, (unsigned)len + 2);
-	int ret;
+	int ret = 0;
 
-	/* Length and message in one write, RFC 7766 8. */
+	if (key != NULL)
+		ret = tsig_client_init(&x->tsig, key);
+	if (key != NULL && ret == 0)
+		ret = tsig_sign_request(&x->tsig, x->out + 2, sizeof(x->out) - 2, (uint64_t)time(NULL), &len);
 	wire_store16(x->out, (uint16_t)len);
-	ret = uv_write(&x->write, (uv_stream_t *)&x->tcp, &buf, 1, on_written);
+	return ret;
+}
+
+static void send_request(struct xfr *x)
+{
+	uv_buf_t buf = uv_buf_init((char *)x->out, wire_load16(x->out) + 2u);
+	int ret = uv_write(&x->write, (uv_stream_t *)&x->tcp, &buf, 1, on_written);
+
 	if (ret < 0)
 		give_up(x, "send the request: %s", uv_strerror(ret));
 	else
@@ -227,7 +248,10 @@ static void on_connected(uv_connect_t *connect, int status)
 {
 	struct xfr *x = connect->handle->data;
 	const struct build_calls calls = {.room = on_room, .done = on_built, .arg = x};
-	struct build_request b = {.base = x->request.base, .limits = x->request.limits};
+	struct build_request b = {.base = x->request.base,
+				  .limits = x->request.limits,
+				  .tsig = x->request.primary->key != NULL ? &x->tsig : NULL};
+	int ret;
 
 	if (status == UV_ECANCELED)
 		return; /* we closed it */
@@ -241,12 +265,17 @@ static void on_connected(uv_connect_t *connect, int status)
 	b.transfer.id = x->id;
 	b.transfer.qtype = x->request.qtype;
 	b.transfer.serial = x->request.serial;
+	ret = make_request(x, &b.transfer);
+	if (ret < 0) {
+		give_up(x, "sign the request: %s", uv_strerror(ret));
+		return;
+	}
 	if (build_open(x->env->builders, &b, &calls, &x->build) < 0) {
 		give_up(x, "out of memory");
 		return;
 	}
 	arm(x, x->octet_ms);
-	send_request(x, &b.transfer);
+	send_request(x);
 }
 
 static int open_connection(struct xfr *x)

@@ -39,11 +39,14 @@ struct xfr_request {
 struct xfr_result {
 	bool ok;		   /* snapshot is the new version, or up_to_date */
 	bool up_to_date;	   /* IXFR: nothing newer */
+	bool refused;		   /* the primary answered with an error (not SERVFAIL), or with nothing */
+	bool changes;		   /* IXFR: answered with differences, not with the whole zone */
 	struct snapshot *snapshot; /* the receiver's */
-	struct soa soa;		   /* of the new version; names NULL */
+	struct soa soa;		   /* of the new version, or (up_to_date) of the primary's; names NULL */
 	uint64_t octets, messages, records;
-	uint64_t started_ns; /* uv_hrtime when the connection was begun */
-	bool reached;	     /* a connection was made */
+	uint64_t deltas, added, removed; /* with changes; records without the SOAs */
+	uint64_t started_ns;		 /* uv_hrtime when the connection was begun */
+	bool reached;			 /* a connection was made */
 	bool not_authoritative;
 	struct builder_report report; /* what was repaired */
 	char text[BUILD_TEXT_CAP];    /* why it failed and where; empty if ok */

@@ -146,6 +146,9 @@ static enum xfrin_verdict take_old(struct xfrin *x, const struct record *r)
 	/* Versions only rise, and never past the one announced. */
 	if (!serial_newer(r->soa_serial, x->from_serial) || serial_newer(r->soa_serial, x->serial))
 		return XFRIN_CHAIN;
+	/* This is the one that will be served: the serial alone is not enough. */
+	if (r->soa_serial == x->serial && !is_opening_soa(x, r))
+		return XFRIN_END_SOA;
 	x->at_serial = r->soa_serial;
 	x->state = NEW_RECORDS;
 	return add(x, r);
@@ -338,6 +341,17 @@ enum xfrin_verdict xfrin_message(struct xfrin *x, const uint8_t *msg, size_t len
 	return x->verdict;
 }
 
+void xfrin_reject(struct xfrin *x, const uint8_t *msg, size_t len)
+{
+	if (x->verdict > XFRIN_UP_TO_DATE)
+		return;
+	x->message = ++x->messages;
+	x->octets += len;
+	x->record = 0;
+	x->rcode = len >= DNS_HEADER_LEN ? wire_load16(msg + 2) & DNS_RCODE_MASK : 0;
+	x->verdict = XFRIN_SIGNATURE;
+}
+
 const char *xfrin_verdict_text(enum xfrin_verdict v)
 {
 	switch (v) {
@@ -383,6 +397,8 @@ const char *xfrin_verdict_text(enum xfrin_verdict v)
 		return "data behind the SOA that ends the transfer";
 	case XFRIN_SINK:
 		return "not acceptable";
+	case XFRIN_SIGNATURE:
+		return "not signed as it has to be";
 	}
 	return "unknown";
 }

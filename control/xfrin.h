@@ -34,6 +34,7 @@ enum xfrin_verdict {
 	XFRIN_NOT_NEWER,    /* IXFR: more than one record, and not newer than ours */
 	XFRIN_BEHIND_END,   /* something follows the SOA that ends the transfer */
 	XFRIN_SINK,	    /* the sink refused a record; xfrin.sink_error */
+	XFRIN_SIGNATURE,    /* xfrin_reject: a message is not signed as it has to be */
 };
 
 enum xfrin_form {
@@ -98,6 +99,9 @@ void xfrin_init(struct xfrin *x, const struct xfrin_request *request, const stru
 
 /* Any octets. Returns the verdict so far; after a failure the same again, after DONE XFRIN_BEHIND_END. */
 enum xfrin_verdict xfrin_message(struct xfrin *x, const uint8_t *msg, size_t len);
+
+/* The next message (any octets) is not to be believed: nothing of it is used, and the transfer has failed. */
+void xfrin_reject(struct xfrin *x, const uint8_t *msg, size_t len);
 
 /* "a record that is not of class IN" */
 const char *xfrin_verdict_text(enum xfrin_verdict v);

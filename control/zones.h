@@ -38,7 +38,8 @@ void zones_free(struct zones *z);
 /*
  * A NOTIFY request as received (UDP by the data path, or TCP). The response, if any, is written over it. Returns its
  * length, or 0 for no response. RFC 1996; accepted only from the zone's primaries (address compare), otherwise
- * REFUSED and counted. rx_ns: monotonic time of arrival.
+ * REFUSED and counted. From a primary with a key it has to be signed by that, otherwise NOTAUTH (RFC 8945 5.3.2) and
+ * counted; a signed one gets a signed response. rx_ns: monotonic time of arrival.
  */
 size_t zones_notify(struct zones *z, uint8_t *msg, size_t len, size_t cap,
 		    const union config_sockaddr *client, uint64_t rx_ns);
@@ -70,6 +71,10 @@ struct zones_info {
 	uint64_t last_notify_to_served_us; /* 0: the last change did not come by NOTIFY */
 	uint64_t last_transfer_us;	   /* request sent -> published */
 	uint64_t last_transfer_octets, last_transfer_messages;
+	const char *last_transfer_type; /* "AXFR", or "IXFR" when differences came; NULL: none yet */
+	/* Of an IXFR; records without the SOAs. */
+	uint64_t last_transfer_deltas, last_transfer_added, last_transfer_removed;
+	uint64_t ixfr_fallbacks;
 	char last_error[ZONES_ERROR_MAX]; /* empty: none since the last success */
 	int64_t last_error_at;
 };
@@ -90,6 +95,7 @@ void zones_retransfer(struct zones *z, unsigned index, zones_done_fn done, void 
 #define ZONES_COUNTERS(X)                                                                                   \
 	X(notify_received, "NOTIFY requests received")                                                      \
 	X(notify_refused, "NOTIFY requests refused: not from a primary of the zone, or not a zone of ours") \
+	X(notify_unsigned, "NOTIFY requests refused: no signature of the primary's key, or a wrong one")    \
 	X(notify_malformed, "NOTIFY requests that were malformed")                                          \
 	X(notify_current, "NOTIFY requests whose serial we have already")                                   \
 	X(soa_queries, "SOA queries sent")                                                                  \
@@ -99,6 +105,8 @@ void zones_retransfer(struct zones *z, unsigned index, zones_done_fn done, void 
 	X(transfers_started, "transfers started")                                                           \
 	X(transfers_ok, "transfers published")                                                              \
 	X(transfers_failed, "transfers that failed; the served version stayed")                             \
+	X(ixfr_ok, "transfers published that came as differences")                                          \
+	X(ixfr_fallbacks, "IXFR attempts that failed and were followed by AXFR")                            \
 	X(zones_expired, "times a zone expired")
 
 enum zones_counter {

@@ -33,17 +33,23 @@ struct zone {
 	struct dispatch *queue;	   /* where item is; NULL: nowhere */
 	struct snapshot *received; /* between the transfer's end and PUBLISH or DISCARD */
 	struct snapshot *aside;	   /* expired: what was withdrawn */
+	struct snapshot *base;	   /* held for the IXFR that runs; NULL: none does */
+	int64_t *no_ixfr_until;	   /* by primary, loop ms; NULL: none has refused */
 	struct zone_waiter *waiters;
 
 	/* For zones_info. */
 	int64_t last_check, last_change, last_error_at; /* CLOCK_REALTIME, s */
 	uint64_t records, names, bytes;
 	uint64_t octets, messages, transfer_us;
+	uint64_t deltas, added, removed;
 	uint64_t notify_ns;   /* arrival of the NOTIFY that is being acted on; 0: none */
 	uint64_t deferred_ns; /* of the one that waits for its turn */
 	uint64_t notify_to_served_us;
 	uint64_t transfer_started_ns;
 	uint32_t transfers_ok, transfers_failed, notifies, notifies_refused;
+	uint32_t ixfr_fallbacks;
+	bool ixfr_refused; /* the last IXFR was answered with an error: remembered if AXFR then works */
+	bool by_ixfr;	   /* the version held came as differences */
 	char *last_error;
 };
 
@@ -70,7 +76,8 @@ struct zones {
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 	uint64_t cnt[ZONES_COUNTER_CNT];
-	struct log_limit limit_refused, limit_malformed, limit_query, limit_serial, limit_aa, limit_transfer;
+	struct log_limit limit_refused, limit_malformed, limit_query, limit_serial, limit_aa, limit_transfer,
+		limit_fallback;
 	struct zone_health *health; /* by position in config->primaries */
 	uint8_t *rdata;		    /* RDATA_LEN_MAX, scratch */
 	uint8_t *buf;		    /* READ_BUF_LEN, scratch for sockets */

@@ -18,6 +18,9 @@
 #define DEAD_FAILURES 3
 #define DEAD_MS	      60000
 
+/* A primary that answers IXFR with an error and AXFR well is asked for AXFR at once for this long. */
+#define NO_IXFR_MS 3600000
+
 /* Timers handled in one turn of the loop: sockets are not kept waiting by a sweep of many zones. */
 #define TIMERS_PER_TURN 4096
 
@@ -263,6 +266,15 @@ static void perform(struct zone *zn, const struct secondary_actions *a)
 		queue_request(zn, a);
 }
 
+/* For EXPIRE (RFC 7314 2): the workers' clock is the loop's, in seconds. */
+static void tell_expire(const struct zone *zn)
+{
+	const struct secondary *s = &zn->secondary;
+	bool known = s->content == SECONDARY_SERVED;
+
+	zonetab_set_expire(zn->all->env.table, zn->slot, known ? (uint32_t)(s->expire_at / 1000) : 0);
+}
+
 struct secondary_actions zone_event(struct zone *zn, struct secondary_event *e)
 {
 	struct zones *z = zn->all;
@@ -274,6 +286,7 @@ struct secondary_actions zone_event(struct zone *zn, struct secondary_event *e)
 	e->waiting = zn->item.state == DISPATCH_QUEUED;
 	a = secondary_step(&zn->secondary, e);
 	perform(zn, &a);
+	tell_expire(zn);
 	at = secondary_timer(&zn->secondary);
 	if (at == INT64_MAX)
 		deadlines_clear(z->deadlines, &zn->deadline);
@@ -346,9 +359,71 @@ static int start_query(struct zone *zn)
 			     on_answered, zn, &zn->run.query);
 }
 
+/* --- IXFR or AXFR --- */
+
+static bool refuses_ixfr(const struct zone *zn)
+{
+	const struct secondary *s = &zn->secondary;
+
+	return zn->no_ixfr_until != NULL && (int64_t)uv_now(zn->all->env.loop) < zn->no_ixfr_until[s->asked];
+}
+
+/* It answered IXFR with an error and gave the whole zone: it does not do IXFR. Without memory it is asked again. */
+static void remember_refusal(struct zone *zn)
+{
+	const struct secondary *s = &zn->secondary;
+
+	if (zn->no_ixfr_until == NULL)
+		zn->no_ixfr_until = calloc(s->primary_cnt, sizeof(zn->no_ixfr_until[0]));
+	if (zn->no_ixfr_until != NULL)
+		zn->no_ixfr_until[s->asked] = (int64_t)uv_now(zn->all->env.loop) + NO_IXFR_MS;
+}
+
+/* Differences are asked for whenever there is a version that they can be from. It is held until the transfer has ended. */
+static void choose_type(struct zone *zn, struct xfr_request *request)
+{
+	const struct snapshot *ours = zn->aside;
+
+	if (zn->secondary.whole || !request->primary->ixfr || refuses_ixfr(zn))
+		return;
+	if (ours == NULL)
+		ours = zonetab_snapshot(zn->all->env.table, zn->slot, NULL);
+	if (ours == NULL)
+		return;
+	zn->base = snapshot_hold(ours);
+	request->qtype = DNS_TYPE_IXFR;
+	request->serial = snapshot_serial(ours);
+	request->base = zn->base;
+}
+
+/* Returns whether there was one: whether IXFR was asked for. */
+static bool drop_base(struct zone *zn)
+{
+	bool had = zn->base != NULL;
+
+	if (had)
+		snapshot_release(zn->base);
+	zn->base = NULL;
+	return had;
+}
+
+static void fell_back(struct zone *zn, const struct xfr_result *r)
+{
+	struct zones *z = zn->all;
+	char peer[CONFIG_ADDRESS_TEXT_CAP], quoted[2 * BUILD_TEXT_CAP];
+
+	z->cnt[ZONES_CNT_ixfr_fallbacks]++;
+	zn->ixfr_fallbacks++;
+	zn->ixfr_refused = r->refused;
+	if (log_allow(z->env.log, &z->limit_fallback, LOG_BURST, "ixfr-failed"))
+		log_event(z->env.log, LOG_WARNING, "ixfr-failed", zn->config->name_text,
+			  peer_text(zn, zn->secondary.asked, peer), "serial=%u next=AXFR reason=%s",
+			  zn->secondary.serial, log_quote(r->text, quoted, sizeof(quoted)));
+}
+
 /* --- transfers --- */
 
-static void transfer_failed(struct zone *zn, const char *reason)
+static void transfer_failed(struct zone *zn, const char *type, const char *reason)
 {
 	struct zones *z = zn->all;
 	char peer[CONFIG_ADDRESS_TEXT_CAP], quoted[2 * BUILD_TEXT_CAP];
@@ -358,7 +433,7 @@ static void transfer_failed(struct zone *zn, const char *reason)
 	keep_error(zn, "transfer", reason);
 	if (log_allow(z->env.log, &z->limit_transfer, LOG_BURST, "transfer-failed"))
 		log_event(z->env.log, LOG_WARNING, "transfer-failed", zn->config->name_text,
-			  peer_text(zn, zn->secondary.asked, peer), "type=AXFR served=%s reason=%s",
+			  peer_text(zn, zn->secondary.asked, peer), "type=%s served=%s reason=%s", type,
 			  zn->secondary.content == SECONDARY_SERVED ? "old-version" : "none",
 			  log_quote(reason, quoted, sizeof(quoted)));
 }
@@ -368,7 +443,7 @@ static void log_repairs(const struct zone *zn, const struct xfr_result *r, const
 	const struct builder_report *b = &r->report;
 
 	if (r->not_authoritative)
-		log_event(zn->all->env.log, LOG_WARNING, "transfer-not-authoritative", zn->config->name_text,
+		log_event(zn->all->env.log, LOG_INFO, "transfer-not-authoritative", zn->config->name_text,
 			  peer,
 			  "reason=\"AA is not set in every message (RFC 5936 2.2.1); used all the same\"");
 	if (b->skipped_outside + b->skipped_duplicate + b->ttl_unequal + b->ttl_top_bit == 0)
@@ -382,14 +457,19 @@ static void log_repairs(const struct zone *zn, const struct xfr_result *r, const
 static void log_published(const struct zone *zn, const struct xfr_result *r, bool had, uint32_t old,
 			  const char *peer)
 {
-	char old_text[16] = "none";
+	char old_text[16] = "none", changes[96] = "";
 
 	if (had)
 		snprintf(old_text, sizeof(old_text), "%u", old);
+	if (r->changes)
+		snprintf(changes, sizeof(changes), " deltas=%llu removed=%llu added=%llu",
+			 (unsigned long long)r->deltas, (unsigned long long)r->removed,
+			 (unsigned long long)r->added);
 	log_event(zn->all->env.log, LOG_NOTICE, "transfer-done", zn->config->name_text, peer,
-		  "type=AXFR serial=%u old_serial=%s records=%llu messages=%llu octets=%llu ms=%.3f "
+		  "type=%s serial=%u old_serial=%s%s records=%llu messages=%llu octets=%llu ms=%.3f "
 		  "notify_to_served_ms=%.3f",
-		  r->soa.serial, old_text, (unsigned long long)r->records, (unsigned long long)r->messages,
+		  r->changes ? "IXFR" : "AXFR", r->soa.serial, old_text, changes,
+		  (unsigned long long)r->records, (unsigned long long)r->messages,
 		  (unsigned long long)r->octets, (double)zn->transfer_us / 1e3,
 		  (double)zn->notify_to_served_us / 1e3);
 	log_repairs(zn, r, peer);
@@ -412,6 +492,14 @@ static void transfer_received(struct zone *zn, const struct xfr_result *r)
 	zn->transfer_started_ns = r->started_ns;
 	zn->octets = r->octets;
 	zn->messages = r->messages;
+	zn->by_ixfr = r->changes;
+	zn->deltas = r->deltas;
+	zn->added = r->changes ? r->added : 0;
+	zn->removed = r->removed;
+	zn->all->cnt[ZONES_CNT_ixfr_ok] += r->changes;
+	if (zn->ixfr_refused)
+		remember_refusal(zn);
+	zn->ixfr_refused = false;
 	zn->last_check = wall_s();
 	a = zone_event(zn, &e);
 	if (a.what & SECONDARY_PUBLISH)
@@ -422,11 +510,25 @@ static void transfer_received(struct zone *zn, const struct xfr_result *r)
 			  r->soa.serial);
 }
 
+static void end_without_snapshot(struct zone *zn, const struct xfr_result *r, bool incremental)
+{
+	struct secondary_event e = {.kind = r->up_to_date ? SECONDARY_EV_UP_TO_DATE
+							  : SECONDARY_EV_NOT_RECEIVED,
+				    .serial = r->soa.serial,
+				    .fall_back = incremental && r->reached};
+
+	zn->ixfr_refused = false;
+	if (!r->ok && e.fall_back)
+		fell_back(zn, r);
+	else if (!r->ok)
+		transfer_failed(zn, incremental ? "IXFR" : "AXFR", r->text);
+	zone_event(zn, &e);
+}
+
 static void on_transferred(void *arg, struct xfr_result *r)
 {
 	struct zone *zn = arg;
-	struct secondary_event e = {.kind = r->up_to_date ? SECONDARY_EV_UP_TO_DATE
-							  : SECONDARY_EV_NOT_RECEIVED};
+	bool incremental = drop_base(zn);
 
 	if (zn->all->stopping) {
 		if (r->snapshot != NULL)
@@ -438,9 +540,7 @@ static void on_transferred(void *arg, struct xfr_result *r)
 	if (r->snapshot != NULL) {
 		transfer_received(zn, r);
 	} else {
-		if (!r->ok)
-			transfer_failed(zn, r->text);
-		zone_event(zn, &e);
+		end_without_snapshot(zn, r, incremental);
 	}
 	zones_pump(zn->all);
 }
@@ -458,12 +558,17 @@ static int start_transfer(struct zone *zn)
 		.idle_max_s = c->transfer_idle_max,
 	};
 	char peer[CONFIG_ADDRESS_TEXT_CAP];
+	int ret;
 
 	memcpy(request.apex, c->name, name_len(c->name));
+	choose_type(zn, &request);
 	z->cnt[ZONES_CNT_transfers_started]++;
 	log_event(z->env.log, LOG_INFO, "transfer-start", c->name_text,
-		  peer_text(zn, zn->secondary.asked, peer), "type=AXFR");
-	return xfr_start(&z->xfr, &request, on_transferred, zn, &zn->run.transfer);
+		  peer_text(zn, zn->secondary.asked, peer), "type=%s", zn->base != NULL ? "IXFR" : "AXFR");
+	ret = xfr_start(&z->xfr, &request, on_transferred, zn, &zn->run.transfer);
+	if (ret < 0)
+		drop_base(zn);
+	return ret;
 }
 
 /* --- what runs next --- */
@@ -486,7 +591,7 @@ static void start_item(struct dispatch_item *item, bool transfer)
 	leave_queue(zn);
 	snprintf(reason, sizeof(reason), "cannot begin: %s", uv_strerror(ret));
 	if (transfer)
-		transfer_failed(zn, reason);
+		transfer_failed(zn, "AXFR", reason);
 	else
 		query_failed(zn, reason);
 	zone_event(zn, &e);

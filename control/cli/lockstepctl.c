@@ -35,6 +35,8 @@ static const struct command commands[] = {
 	{.words = "zone retransfer", .zone = true, .waits = true},
 	{.words = "zone dump", .zone = true},
 	{.words = "stats"},
+	{.words = "offenders"},
+	{.words = "cookies reload"},
 	{.words = "stop"},
 	{.words = "help"},
 };
@@ -175,6 +177,11 @@ static void show(const struct command *command, const char *zone, const struct o
 		show_text(result);
 	else if (strcmp(c, "stats") == 0)
 		show_stats(result);
+	else if (strcmp(c, "offenders") == 0)
+		show_offenders(result);
+	else if (strcmp(c, "cookies reload") == 0)
+		printf("%lld secrets are in use\n",
+		       (long long)json_integer_value(json_object_get(result, "secrets")));
 	else if (strcmp(c, "help") == 0)
 		show_help(result);
 }

@@ -201,8 +201,9 @@ static void show_zone_transfers(const json_t *z)
 	line("NOTIFY", "%" PRId64 " accepted, %" PRId64 " refused", int_of(z, "notifies"),
 	     int_of(z, "notifies_refused"));
 	if (took > 0)
-		line("last transfer", "%s, %s in %" PRId64 " message%s", micros(took, a),
-		     octets(int_of(z, "last_transfer_octets"), b), int_of(z, "last_transfer_messages"),
+		line("last transfer", "%s, %s, %s in %" PRId64 " message%s", text_of(z, "last_transfer_type"),
+		     micros(took, a), octets(int_of(z, "last_transfer_octets"), b),
+		     int_of(z, "last_transfer_messages"),
 		     int_of(z, "last_transfer_messages") == 1 ? "" : "s");
 	if (notified > 0)
 		line("NOTIFY to served", "%s", micros(notified, a));
@@ -343,4 +344,22 @@ void show_help(const json_t *result)
 		snprintf(usage, sizeof(usage), "%s %s", text_of(c, "command"), text_of(c, "args"));
 		printf("%-26s %s\n", usage, text_of(c, "help"));
 	}
+}
+
+void show_offenders(const json_t *result)
+{
+	const json_t *list = json_object_get(result, "offenders");
+	size_t i;
+	json_t *o;
+
+	if (!json_is_true(json_object_get(result, "limits")))
+		printf("there are no rate limits: rate-limit is not configured\n");
+	else if (json_array_size(list) == 0)
+		printf("nobody was limited of late\n");
+	json_array_foreach(list, i, o) printf("%s/%lld  %s  %lld limited of late  worker %lld\n",
+					      json_string_value(json_object_get(o, "network")),
+					      (long long)json_integer_value(json_object_get(o, "prefix")),
+					      json_string_value(json_object_get(o, "class")),
+					      (long long)json_integer_value(json_object_get(o, "limited")),
+					      (long long)json_integer_value(json_object_get(o, "worker")));
 }

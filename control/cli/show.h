@@ -13,4 +13,5 @@ void show_zones(const json_t *result, size_t rows);
 void show_zone(const json_t *zone);
 void show_ordered(const json_t *result, bool waited); /* refresh, retransfer */
 void show_stats(const json_t *result);
+void show_offenders(const json_t *result);
 void show_help(const json_t *result);

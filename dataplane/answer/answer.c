@@ -20,14 +20,23 @@ struct work {
 	struct zonetab_find find;
 	struct resolve_step step;
 	struct query query;
+	struct rrl_key rrl;
+	bool has_edns; /* edns holds options that are to be answered */
+	struct edns_request edns;
 };
 
 struct answer_engine {
 	const struct zonetab *zones;
 	const struct answer_config *config;
 	uint64_t key;
-	uint8_t opt[2][OPT_BARE_LEN];	  /* without and with DO */
-	uint64_t cnt[ANSWER_COUNTER_CNT]; /* written by the owner, read by anyone, relaxed */
+	uint8_t opt[2][OPT_BARE_LEN]; /* without and with DO */
+	uint32_t edns_wanted;
+	uint32_t edns_always; /* 1: a response with OPT always has options */
+	struct rrl *rrl;      /* NULL: no limits */
+	struct answer_time now;
+	const struct answer_config *offered; /* control writes, the owner reads; NULL: never offered */
+	uint8_t options[EDNS_OPTIONS_MAX];   /* of the response in work */
+	uint64_t cnt[ANSWER_COUNTER_CNT];    /* written by the owner, read by anyone, relaxed */
 	struct work work[ANSWER_BURST_MAX];
 	struct zonetab_find *finds[ANSWER_BURST_MAX]; /* of work, in its order */
 	struct resolver resolver;
@@ -52,6 +61,19 @@ static void set_config(struct answer_engine *e, const struct answer_config *conf
 		wire_put32(&out, dnssec_ok ? 0x8000 : 0);
 		wire_put16(&out, 0);
 	}
+	e->edns_wanted = edns_wanted(&config->edns);
+	e->edns_always = e->edns_wanted & 1;
+	if (e->rrl != NULL)
+		rrl_set_config(e->rrl, &config->rrl);
+}
+
+/* The table's key is the secret there is; limits must not share their hashes with names, whose places can be timed. */
+static struct rrl *make_rrl(const struct answer_config *config, uint64_t secret)
+{
+	const uint64_t key[2] = {(secret ^ secret >> 29) * UINT64_C(0xbf58476d1ce4e5b9),
+				 (secret ^ secret >> 31) * UINT64_C(0x94d049bb133111eb)};
+
+	return rrl_new(&config->rrl, key);
 }
 
 struct answer_engine *answer_engine_new(const struct zonetab *zones, const struct answer_config *config)
@@ -61,8 +83,15 @@ struct answer_engine *answer_engine_new(const struct zonetab *zones, const struc
 	if (e == NULL)
 		return NULL;
 	e->zones = zones;
-	set_config(e, config);
 	e->key = zonetab_key(zones);
+	if (config->rrl.rate > 0) {
+		e->rrl = make_rrl(config, e->key);
+		if (e->rrl == NULL) {
+			free(e);
+			return NULL;
+		}
+	}
+	set_config(e, config);
 	resolver_init(&e->resolver, zones);
 	for (unsigned i = 0; i < ANSWER_BURST_MAX; i++) {
 		struct work *w = &e->work[i];
@@ -79,12 +108,35 @@ struct answer_engine *answer_engine_new(const struct zonetab *zones, const struc
 
 void answer_engine_free(struct answer_engine *e)
 {
+	if (e == NULL)
+		return;
+	rrl_free(e->rrl);
 	free(e);
 }
 
 void answer_engine_set_config(struct answer_engine *e, const struct answer_config *config)
 {
 	set_config(e, config);
+}
+
+void answer_engine_offer_config(struct answer_engine *e, const struct answer_config *config)
+{
+	/* Pairs with the acquire in answer_engine_set_time: who sees the pointer sees what it leads to. */
+	__atomic_store_n(&e->offered, config, __ATOMIC_RELEASE); // COMMIT
+}
+
+void answer_engine_set_time(struct answer_engine *e, const struct answer_time *now)
+{
+	const struct answer_config *offered = __atomic_load_n(&e->offered, __ATOMIC_ACQUIRE);
+
+	e->now = *now;
+	if (offered != NULL && offered != e->config)
+		set_config(e, offered);
+}
+
+unsigned answer_offenders(const struct answer_engine *e, struct rrl_offender out[RRL_OFFENDERS_MAX])
+{
+	return e->rrl == NULL ? 0 : rrl_offenders(e->rrl, out);
 }
 
 void answer_counters(const struct answer_engine *e, uint64_t out[ANSWER_COUNTER_CNT])
@@ -129,6 +181,7 @@ static void count_rcode(struct answer_engine *e, uint16_t rcode)
 		count(e, ANSWER_CNT_badvers);
 		return;
 	case DNS_RCODE_BADCOOKIE:
+		count(e, ANSWER_CNT_badcookie);
 		return;
 	}
 }
@@ -159,18 +212,87 @@ static uint32_t reply_limit(const struct answer_engine *e, const struct work *w)
 	return limit < job->cap ? limit : job->cap;
 }
 
-static void reply_start(const struct answer_engine *e, const struct work *w, struct reply *r)
+/* zone: what the answer comes from; NULL: none, or none that has content. */
+static void put_options(struct answer_engine *e, const struct work *w, struct reply *r,
+			const struct edns_zone *zone)
 {
-	reply_init(r, &w->query, w->job->msg, reply_limit(e, w));
+	uint32_t room = reply_options_room(r);
+
+	if (room > sizeof(e->options))
+		room = sizeof(e->options);
+	reply_set_options(r, e->options,
+			  edns_write(&e->config->edns, &w->query, &w->edns, zone, e->options, room));
 }
 
-static void reply_send(struct answer_engine *e, struct work *w, struct reply *r)
+static void reply_start(struct answer_engine *e, const struct work *w, struct reply *r)
 {
+	reply_init(r, &w->query, w->job->msg, reply_limit(e, w));
+	if (w->has_edns)
+		put_options(e, w, r, NULL);
+}
+
+static enum rrl_class rrl_class_of(const struct reply *r)
+{
+	if (r->rcode == DNS_RCODE_NXDOMAIN)
+		return RRL_NXDOMAIN;
+	if (r->rcode != DNS_RCODE_NOERROR)
+		return RRL_ERROR;
+	if (r->cnt[REPLY_ANSWER] > 0)
+		return RRL_ANSWER;
+	return r->authoritative ? RRL_NODATA : RRL_REFERRAL;
+}
+
+/* A response with TC and nothing else, whatever it would have been: over TCP the client gets the true one. */
+static void send_slip(struct answer_engine *e, struct work *w)
+{
+	struct reply r;
+
+	reply_start(e, w, &r);
+	r.truncated = true;
+	w->job->len = (uint32_t)reply_finish(&r, e->config->udp_payload_max);
+	w->job->verdict = ANSWER_SEND;
+	count(e, ANSWER_CNT_truncated);
+}
+
+/* Whether a response of the class is over the limit of its client. If so, what is to happen has been done. */
+static bool rate_limited(struct answer_engine *e, struct work *w, enum rrl_class class)
+{
+	const struct answer_job *job = w->job;
+
+	if (job->transport != ANSWER_UDP || (w->has_edns && w->edns.cookie == COOKIE_GOOD))
+		return false;
+	switch (rrl_decide(e->rrl, &w->rrl, job->family, job->client, class, e->now.monotonic_us)) {
+	case RRL_PASS:
+		return false;
+	case RRL_PASS_ALLOWED:
+		count(e, ANSWER_CNT_rate_allowed);
+		return false;
+	case RRL_PASS_DRY_RUN:
+		count(e, ANSWER_CNT_rate_dry_run);
+		return false;
+	case RRL_SLIP:
+		count(e, ANSWER_CNT_rate_slipped);
+		send_slip(e, w);
+		return true;
+	case RRL_DROP:
+		count(e, ANSWER_CNT_rate_dropped);
+		w->job->verdict = ANSWER_DROP;
+		return true;
+	}
+	return false;
+}
+
+/* False: over the rate limit. */
+static bool reply_send(struct answer_engine *e, struct work *w, struct reply *r)
+{
+	if (e->rrl != NULL && rate_limited(e, w, rrl_class_of(r)))
+		return false;
 	w->job->len = (uint32_t)reply_finish(r, e->config->udp_payload_max);
 	w->job->verdict = ANSWER_SEND;
 	count_rcode(e, r->rcode);
 	if (r->truncated)
 		count(e, ANSWER_CNT_truncated);
+	return true;
 }
 
 static void send_error(struct answer_engine *e, struct work *w, enum dns_rcode rcode)
@@ -286,6 +408,60 @@ static bool type_is_served(struct answer_engine *e, struct work *w)
 	return true;
 }
 
+static void count_cookie(struct answer_engine *e, uint8_t verdict)
+{
+	switch ((enum cookie_verdict)verdict) {
+	case COOKIE_CLIENT_ONLY:
+		count(e, ANSWER_CNT_cookie_client);
+		return;
+	case COOKIE_BAD:
+		count(e, ANSWER_CNT_cookie_bad);
+		return;
+	case COOKIE_GOOD:
+		count(e, ANSWER_CNT_cookie_good);
+		return;
+	case COOKIE_NONE:
+	case COOKIE_MALFORMED:
+		return;
+	}
+}
+
+/* Reads options that are to be answered. False: one of them was wrong and is answered. */
+static bool options_are_served(struct answer_engine *e, struct work *w)
+{
+	const struct edns_config *config = &e->config->edns;
+	const struct answer_job *job = w->job;
+	struct edns_client client = {.addr = job->client,
+				     .addr_len = job->family == 4 ? 4 : 16,
+				     .datagram = job->transport == ANSWER_UDP,
+				     .now_s = e->now.wall_s};
+
+	if (!edns_read(config, &w->query, job->msg, &client, &w->edns)) {
+		send_error(e, w, DNS_RCODE_FORMERR);
+		return false;
+	}
+	w->has_edns = true;
+	count_cookie(e, w->edns.cookie);
+	/* RFC 7873 5.2.3 and 5.2.4: the response brings what to ask again with. Over TCP the address is no doubt. */
+	if (config->cookie.demand && client.datagram &&
+	    (w->edns.cookie == COOKIE_CLIENT_ONLY || w->edns.cookie == COOKIE_BAD)) {
+		send_error(e, w, DNS_RCODE_BADCOOKIE);
+		return false;
+	}
+	return true;
+}
+
+/* RFC 7873 5.4: a request without question is for a cookie. */
+static void send_cookie(struct answer_engine *e, struct work *w)
+{
+	if (e->config->edns.cookie.secret_cnt == 0)
+		send_error(e, w, DNS_RCODE_FORMERR);
+	else if (w->query.edns_version != 0)
+		send_error(e, w, DNS_RCODE_BADVERS);
+	else if (options_are_served(e, w))
+		send_error(e, w, w->edns.cookie == COOKIE_BAD ? DNS_RCODE_BADCOOKIE : DNS_RCODE_NOERROR);
+}
+
 /* A well-formed question. True: a zone has to be found for it. */
 static bool classify(struct answer_engine *e, struct work *w)
 {
@@ -295,6 +471,8 @@ static bool classify(struct answer_engine *e, struct work *w)
 		send_error(e, w, DNS_RCODE_BADVERS); /* RFC 6891 6.1.3 */
 		return false;
 	}
+	if (((q->options | q->has_opt) & e->edns_wanted) != 0 && !options_are_served(e, w))
+		return false;
 	/* Common types lie below all meta types but OPT; RRSIG and most others need no second look either. */
 	if (q->class == DNS_CLASS_IN && q->type < DNS_TYPE_NXNAME && q->type != DNS_TYPE_OPT && !q->has_tsig)
 		return true;
@@ -313,6 +491,9 @@ static bool read_request(struct answer_engine *e, struct work *w)
 
 	count(e, ANSWER_CNT_queries_udp + job->transport);
 	job->verdict = ANSWER_DROP;
+	w->has_edns = false;
+	if (e->rrl != NULL && job->transport == ANSWER_UDP)
+		rrl_prepare(e->rrl, job->family, job->client, &w->rrl);
 	switch (query_parse(job->msg, job->len, &w->query)) {
 	case QUERY_OK:
 		break;
@@ -328,6 +509,9 @@ static bool read_request(struct answer_engine *e, struct work *w)
 		return false;
 	case QUERY_NOTIMP:
 		send_error(e, w, DNS_RCODE_NOTIMP);
+		return false;
+	case QUERY_EMPTY:
+		send_cookie(e, w);
 		return false;
 	case QUERY_FORMERR:
 		send_error(e, w, DNS_RCODE_FORMERR);
@@ -389,14 +573,18 @@ static bool write_plain(struct answer_engine *e, struct work *w)
 	size_t len;
 
 	if (l->kind != LOOKUP_EXACT || (q->type != DNS_TYPE_A && q->type != DNS_TYPE_AAAA) ||
-	    q->class != DNS_CLASS_IN || q->options_len > 0 || !entry_set(l->snap, l->entry, q->type, &set))
+	    q->class != DNS_CLASS_IN || (q->options_len | (q->has_opt & e->edns_always)) != 0 ||
+	    !entry_set(l->snap, l->entry, q->type, &set))
 		return false;
 	len = set.len + (q->dnssec_ok ? set.sig_len : 0);
 	if (at + len + opt_len > reply_limit(e, w) || set.reloc_cnt > 0)
 		return false;
+	if (e->rrl != NULL && rate_limited(e, w, RRL_ANSWER))
+		return true;
 	memcpy(msg + at, set.body, len);
 	if (opt_len > 0)
-		memcpy(msg + at + len, e->opt[q->dnssec_ok], OPT_BARE_LEN); /* of constant length: two moves */
+		memcpy(msg + at + len, e->opt[q->dnssec_ok],
+		       OPT_BARE_LEN); /* of constant length: two moves */
 	msg[2] = DNS_FLAG_QR >> 8 | DNS_FLAG_AA >> 8 | (msg[2] & DNS_FLAG_RD >> 8);
 	msg[3] = DNS_RCODE_NOERROR;
 	wire_store16(msg + 6, (uint16_t)(set.cnt + (q->dnssec_ok ? set.sig_cnt : 0)));
@@ -407,6 +595,23 @@ static bool write_plain(struct answer_engine *e, struct work *w)
 	return true;
 }
 
+/* The options of an answer that comes from a zone with content. */
+static void put_zone_options(struct answer_engine *e, const struct work *w, struct reply *r)
+{
+	const struct zonetab_find *find = &w->find;
+	uint32_t now_s = (uint32_t)(e->now.monotonic_us / 1000000);
+	uint32_t expire_s = w->edns.expire ? zonetab_expire(e->zones, find->slot) : 0;
+	struct edns_zone zone = {
+		.serial = snapshot_serial(find->snap),
+		.label_cnt = (uint8_t)snapshot_apex_label_cnt(find->snap),
+		/* RFC 7314 2: only about a zone that was named, and by asking for its SOA. */
+		.has_expire = expire_s != 0 && find->apex_label == 0 && w->query.type == DNS_TYPE_SOA,
+		.expire_s = expire_s > now_s ? expire_s - now_s : 0,
+	};
+
+	put_options(e, w, r, &zone);
+}
+
 /* Stage 4 for one request. */
 static void write_answer(struct answer_engine *e, struct work *w)
 {
@@ -415,11 +620,12 @@ static void write_answer(struct answer_engine *e, struct work *w)
 
 	if (write_plain(e, w))
 		return;
-	reply_start(e, w, &r);
+	reply_init(&r, &w->query, w->job->msg, reply_limit(e, w));
+	if (w->has_edns)
+		put_zone_options(e, w, &r);
 	notes = resolve_answer(&e->resolver, &r, &w->step, w->job->transport != ANSWER_UDP);
-	if (notes != 0)
+	if (reply_send(e, w, &r) && notes != 0)
 		count_notes(e, notes);
-	reply_send(e, w, &r);
 }
 
 void answer_burst(struct answer_engine *e, struct answer_job *const jobs[], unsigned cnt)

@@ -7,6 +7,8 @@
 #pragma once
 
 #include "dataplane/answer/counters.h"
+#include "dataplane/answer/edns.h"
+#include "dataplane/answer/rrl.h"
 #include "dataplane/zone/zonetab.h"
 
 #define ANSWER_UDP_PAYLOAD_DEFAULT \
@@ -20,6 +22,14 @@ struct answer_config {
 	uint8_t version_len;	  /* CH TXT version.server and version.bind; 0: REFUSED */
 	char identity[ANSWER_TEXT_MAX];
 	char version[ANSWER_TEXT_MAX];
+	struct edns_config edns;
+	struct rrl_config rrl;
+};
+
+/* What the clocks said at the begin of a turn. */
+struct answer_time {
+	uint64_t monotonic_us;
+	uint32_t wall_s; /* seconds since 1970, modulo 2^32 */
 };
 
 enum answer_transport { ANSWER_UDP, ANSWER_TCP, ANSWER_TLS };
@@ -45,18 +55,39 @@ struct answer_engine;
 
 #define ANSWER_BURST_MAX LOOKUP_BURST_MAX
 
-/* One per thread; the thread is a registered QSBR reader. Returns NULL when out of memory. */
+/*
+ * One per thread; the thread is a registered QSBR reader. Returns NULL when out of memory. The table for rate limiting
+ * is made here, if there are limits, and keeps its size.
+ */
 struct answer_engine *answer_engine_new(const struct zonetab *zones, const struct answer_config *config);
 void answer_engine_free(struct answer_engine *e);
 
 /* Owner thread, between bursts. The old config may be freed after a grace period. */
 void answer_engine_set_config(struct answer_engine *e, const struct answer_config *config);
 
+/*
+ * Owner thread, before the bursts of a turn: cookies, rate limits and EXPIRE go by it. Also takes up what
+ * answer_engine_offer_config has left.
+ */
+void answer_engine_set_time(struct answer_engine *e, const struct answer_time *now);
+
+/* The same from the system's clocks, to a few milliseconds; no system call where the kernel offers them without. */
+void answer_engine_read_clock(struct answer_engine *e);
+
+/*
+ * Any one thread beside the owner: config is the engine's from its next turn on. The old one lives until that turn is over:
+ * as long as the engine, to be simple.
+ */
+void answer_engine_offer_config(struct answer_engine *e, const struct answer_config *config);
+
 /* Fills verdict (and msg, len) of each; cnt <= ANSWER_BURST_MAX. Keeps no snapshot pointer when it returns. */
 void answer_burst(struct answer_engine *e, struct answer_job *const jobs[], unsigned cnt);
 
 /* Any thread: ANSWER_COUNTER_CNT values, each read once, relaxed. */
 void answer_counters(const struct answer_engine *e, uint64_t out[ANSWER_COUNTER_CNT]);
+
+/* Any thread: rrl_offenders of the engine; 0 without limits. */
+unsigned answer_offenders(const struct answer_engine *e, struct rrl_offender out[RRL_OFFENDERS_MAX]);
 
 struct counter_text {
 	const char *name;

@@ -25,6 +25,14 @@
 	X(wildcard, "answers synthesized from a wildcard")                               \
 	X(cname_limit, "CNAME chains cut at the limit")                                  \
 	X(notify, "NOTIFY messages handed to the control loop")                          \
+	X(badcookie, "responses with RCODE BADCOOKIE")                                   \
+	X(cookie_client, "requests with a client cookie and no server cookie")           \
+	X(cookie_good, "requests with a valid server cookie")                            \
+	X(cookie_bad, "requests with a server cookie that is not valid")                 \
+	X(rate_dropped, "responses not sent because of the rate limit")                  \
+	X(rate_slipped, "responses sent truncated because of the rate limit")            \
+	X(rate_dry_run, "responses over the rate limit, sent because it is a dry run")   \
+	X(rate_allowed, "responses over the rate limit, sent to who is never limited")   \
 	X(drop_short, "dropped: shorter than a DNS header")                              \
 	X(drop_response, "dropped: QR is set, a response is never answered")
 

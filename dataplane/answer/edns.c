@@ -88,19 +88,6 @@ static void put_zone(struct wire_out *out, const struct edns_request *request, c
 		wire_store32(p, zone->expire_s);
 }
 
-/* RFC 9567 6.1: not for names of the agent's own domain, whose errors would be reported to itself. */
-static bool is_agents(const struct edns_config *config, const struct query *q)
-{
-	const uint8_t *p = q->name;
-	size_t left = q->name_len;
-
-	while (left > config->agent_len) {
-		left -= 1u + *p;
-		p += 1u + *p;
-	}
-	return left == config->agent_len && memcmp(p, config->agent, left) == 0;
-}
-
 size_t edns_write(const struct edns_config *config, const struct query *q, const struct edns_request *request,
 		  const struct edns_zone *zone, uint8_t *out, size_t room)
 {
@@ -116,7 +103,8 @@ size_t edns_write(const struct edns_config *config, const struct query *q, const
 		put(&w, DNS_EDNS_NSID, config->nsid, config->nsid_len);
 	if (zone != NULL)
 		put_zone(&w, request, zone);
-	if (config->agent_len > 0 && q->question_len > 0 && !is_agents(config, q))
+	/* RFC 9567 6.1: not for names of the agent's own domain, whose errors would be reported to itself. */
+	if (config->agent_len > 0 && q->question_len > 0 && !name_is_at_or_below(q->name, config->agent))
 		put(&w, DNS_EDNS_REPORT_CHANNEL, config->agent, config->agent_len);
 	return wire_out_len(&w);
 }

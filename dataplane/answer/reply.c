@@ -84,6 +84,8 @@ static void write_opt(struct reply *r, uint16_t udp_payload)
 	r->at += OPT_LEN;
 	r->cnt[REPLY_ADDITIONAL]++;
 	options_at = r->at;
+	if (r->options_len > 0)
+		write_bytes(r, r->options, r->options_len);
 	if (r->has_ede)
 		write_ede(r);
 	wire_store16(p + 9, (uint16_t)(r->at - options_at));

@@ -28,6 +28,8 @@ struct reply {
 	bool has_ede;
 	uint16_t ede; /* enum dns_ede; RFC 8914 */
 	const char *ede_text;
+	const uint8_t *options; /* EDNS options as they are sent; reply_set_options */
+	uint16_t options_len;
 	const uint8_t *tsig; /* a whole TSIG record, the last of the response (RFC 8945 5.1); NULL: none */
 	uint16_t tsig_len;
 };
@@ -75,6 +77,20 @@ static inline struct rrset_place reply_place_wildcard(const struct reply_name *n
 
 /* limit: octets the response may have, >= QUERY_PAYLOAD_MIN. */
 void reply_init(struct reply *r, const struct query *query, uint8_t *msg, uint32_t limit);
+
+/* Room for EDNS options in a response with OPT and nothing else. */
+static inline uint32_t reply_options_room(const struct reply *r)
+{
+	return r->end - r->at;
+}
+
+/* The OPT record will hold them; len <= reply_options_room. Before any record is added; they live as long as the reply. */
+static inline void reply_set_options(struct reply *r, const uint8_t *options, size_t len)
+{
+	r->options = options;
+	r->options_len = (uint16_t)len;
+	r->end -= (uint32_t)len;
+}
 
 /* Whether len more octets of records fit and a body may start there. */
 static inline bool reply_has_room(const struct reply *r, size_t len)

@@ -498,12 +498,10 @@ static void put_targets(struct walk *w)
 {
 	const uint8_t
 		*seen[2 * RESOLVE_TARGETS_MAX]; /* one target may be named by several records: RFC 2181 5 */
-	unsigned seen_cnt = 0, iter = 0;
+	unsigned seen_cnt = 0, iter = 0, left = RESOLVE_TARGETS_MAX;
 	struct rrset_target t;
 
-	for (unsigned n = 0; n < RESOLVE_TARGETS_MAX &&
-			     snapshot_next_target(w->step->lookup.snap, w->set_entry, &w->set, &iter, &t);
-	     n++) {
+	while (snapshot_next_target(w->step->lookup.snap, w->set_entry, &w->set, &iter, &left, &t)) {
 		const struct rrset *address[] = {&t.a, &t.aaaa};
 		struct rrset_place place = {.owner = (uint16_t)target_at(w, &t), .stored_len = t.owner_len};
 

@@ -17,8 +17,8 @@
 #define RESOLVE_CHAIN_MAX 16
 
 /*
- * Targets of one set whose addresses may go to the additional section: it bounds the work that one question can cause
- * (CVE-2024-11187). More name servers than the root has are not needed to reach a zone.
+ * Targets of one set that are looked up for the additional section, found or not: it bounds the work that one question
+ * can cause (CVE-2024-11187). More name servers than the root has are not needed to reach a zone.
  */
 #define RESOLVE_TARGETS_MAX 16
 

@@ -180,10 +180,36 @@ static inline uint64_t fill_of(uint64_t word, uint64_t now, uint64_t most)
 	return left > most ? 0 : left;
 }
 
-static uint64_t *emptiest(uint64_t *set, uint64_t now, uint64_t most)
+/* One bit per bucket of the set that is empty, as nearly always some are. */
+static inline unsigned empty(const uint64_t *set, uint64_t now, uint64_t most)
 {
+#ifdef __AVX2__
+	__m256i time = _mm256_set1_epi64x((long long)now), mask = _mm256_set1_epi64x((long long)TIME_MASK);
+	__m256i limit = _mm256_set1_epi64x((long long)most);
+	__m256i low = _mm256_load_si256((const __m256i *)(const void *)set);
+	__m256i high = _mm256_load_si256((const __m256i *)(const void *)(set + 4));
+
+	low = _mm256_cmpgt_epi64(_mm256_and_si256(_mm256_sub_epi64(low, time), mask), limit);
+	high = _mm256_cmpgt_epi64(_mm256_and_si256(_mm256_sub_epi64(high, time), mask), limit);
+	return (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(low)) |
+	       (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(high)) << 4;
+#else
+	unsigned hits = 0;
+
+	for (unsigned i = 0; i < WAYS; i++)
+		hits |= (unsigned)(fill_of(set[i], now, most) == 0) << i;
+	return hits;
+#endif
+}
+
+/* Where a prefix that is new begins to be counted. */
+static inline uint64_t *emptiest(uint64_t *set, uint64_t now, uint64_t most)
+{
+	unsigned hits = empty(set, now, most);
 	uint64_t *best = set;
 
+	if (hits != 0)
+		return &set[__builtin_ctz(hits)];
 	for (unsigned i = 1; i < WAYS; i++)
 		if (fill_of(set[i], now, most) < fill_of(*best, now, most))
 			best = &set[i];
@@ -266,8 +292,8 @@ static uint32_t next_random(struct rrl *r)
 	return (uint32_t)(r->random * UINT64_C(0x2545f4914f6cdd1d) >> 32);
 }
 
-static enum rrl_verdict limit(struct rrl *r, unsigned family, const uint8_t *addr, unsigned level,
-			      enum rrl_class class, uint64_t now_us)
+static __attribute__((noinline)) enum rrl_verdict limit(struct rrl *r, unsigned family, const uint8_t *addr,
+							unsigned level, enum rrl_class class, uint64_t now_us)
 {
 	const struct level *l = &r->level[family][level];
 	uint64_t a[2];
@@ -287,33 +313,55 @@ static enum rrl_verdict limit(struct rrl *r, unsigned family, const uint8_t *add
 											    : RRL_DROP;
 }
 
+/* The bucket for one more response and what it is to hold then; NULL: over the limit. */
+static inline uint64_t *take(const struct rrl *r, const struct level *l, uint64_t hash, enum rrl_class class,
+			     uint64_t now, uint64_t *out_word)
+{
+	uint64_t tag = (hash & ~TIME_MASK) ^ (uint64_t)class_tag[class] << TIME_BITS;
+	uint64_t *set = set_of(r, hash), *bucket;
+	unsigned hits = match(set, tag);
+	uint64_t fill = l->step;
+
+	if (hits != 0) {
+		bucket = &set[__builtin_ctz(hits)];
+		fill += fill_of(*bucket, now, r->window);
+	} else {
+		bucket = emptiest(set, now, r->window);
+	}
+	*out_word = tag | ((now + fill) & TIME_MASK);
+	return fill > r->window ? NULL : bucket;
+}
+
+static __attribute__((noinline)) enum rrl_verdict decide_levels(struct rrl *r, const struct rrl_key *key,
+								unsigned f, const uint8_t *addr,
+								enum rrl_class class, uint64_t now_us)
+{
+	uint64_t *bucket[RRL_LEVELS_MAX], word[RRL_LEVELS_MAX], now = now_us * TICKS_US & TIME_MASK;
+
+	for (unsigned i = 0; i < r->level_cnt[f]; i++) {
+		bucket[i] = take(r, &r->level[f][i], key->hash[i], class, now, &word[i]);
+		if (bucket[i] == NULL)
+			return limit(r, f, addr, i, class, now_us);
+	}
+	/* Only what is sent counts, so a prefix gets its rate through however many more it asks for. */
+	for (unsigned i = 0; i < r->level_cnt[f]; i++)
+		*bucket[i] = word[i];
+	return RRL_PASS;
+}
+
 enum rrl_verdict rrl_decide(struct rrl *r, const struct rrl_key *key, uint8_t family, const uint8_t *addr,
 			    enum rrl_class class, uint64_t now_us)
 {
-	unsigned f = family_of(family), cnt = r->level_cnt[f];
-	uint64_t now = now_us * TICKS_US & TIME_MASK;
-	uint64_t *bucket[RRL_LEVELS_MAX], word[RRL_LEVELS_MAX];
+	unsigned f = family_of(family);
+	uint64_t *bucket, word;
 
-	for (unsigned i = 0; i < cnt; i++) {
-		uint64_t tag = (key->hash[i] & ~TIME_MASK) ^ (uint64_t)class_tag[class] << TIME_BITS;
-		uint64_t *set = set_of(r, key->hash[i]);
-		unsigned hits = match(set, tag);
-		uint64_t fill = 0;
-
-		if (hits != 0) {
-			bucket[i] = &set[__builtin_ctz(hits)];
-			fill = fill_of(*bucket[i], now, r->window);
-		} else {
-			bucket[i] = emptiest(set, now, r->window);
-		}
-		fill += r->level[f][i].step;
-		if (fill > r->window)
-			return limit(r, f, addr, i, class, now_us);
-		word[i] = tag | ((now + fill) & TIME_MASK);
-	}
-	/* Only what is sent counts, so a prefix gets its rate through however many more it asks for. */
-	for (unsigned i = 0; i < cnt; i++)
-		*bucket[i] = word[i];
+	/* One level is the usual case, and half as long without the lists. */
+	if (r->level_cnt[f] != 1)
+		return decide_levels(r, key, f, addr, class, now_us);
+	bucket = take(r, &r->level[f][0], key->hash[0], class, now_us * TICKS_US & TIME_MASK, &word);
+	if (bucket == NULL)
+		return limit(r, f, addr, 0, class, now_us);
+	*bucket = word;
 	return RRL_PASS;
 }
 

@@ -185,8 +185,27 @@ bool name_is_at_or_below(const uint8_t *name, const uint8_t *ancestor)
 	return n == a && name_equal(name, ancestor);
 }
 
+/* Eight octets at once. Their lower seven bits cannot carry into one another: "A" .. "Z" make bit 7 differ below. */
+static uint64_t lower8(uint64_t octets)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t low = octets & ones * 0x7F;
+	uint64_t from_a = low + ones * (0x80 - 'A');
+	uint64_t past_z = low + ones * (0x80 - 'Z' - 1);
+	uint64_t upper = from_a & ~past_z & ~octets & ones * 0x80;
+
+	return octets + (upper >> 2);
+}
+
 void name_lower(uint8_t *dst, const uint8_t *src, size_t len)
 {
+	uint64_t octets = 0;
+
+	for (; len >= 8; len -= 8, dst += 8, src += 8) {
+		memcpy(&octets, src, 8);
+		octets = lower8(octets);
+		memcpy(dst, &octets, 8);
+	}
 	for (size_t i = 0; i < len; i++)
 		dst[i] = (uint8_t)(src[i] + ((uint8_t)(src[i] - 'A') < 26 ? 32 : 0));
 }

@@ -226,6 +226,16 @@ static bool read_sections(struct wire_in *in, struct query *q)
 	return wire_in_left(in) == 0;
 }
 
+/* A request for a cookie, without question; nothing was read of it yet. */
+static bool is_empty(struct wire_in *in, struct query *q)
+{
+	const uint8_t *h = in->base;
+
+	return (wire_load32(h + 4) | wire_load16(h + 8)) == 0 &&
+	       read_additional(in, wire_load16(h + 10), q) && wire_in_left(in) == 0 &&
+	       (q->options & UINT32_C(1) << DNS_EDNS_COOKIE) != 0;
+}
+
 /* All fields but the name. */
 static void query_clear(struct query *q)
 {
@@ -252,5 +262,7 @@ enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *q)
 		return QUERY_NOTIMP;
 	}
 	in.cur += DNS_HEADER_LEN;
-	return read_sections(&in, q) ? QUERY_OK : QUERY_FORMERR;
+	if (read_sections(&in, q))
+		return QUERY_OK;
+	return wire_load16(msg + 4) == 0 && is_empty(&in, q) ? QUERY_EMPTY : QUERY_FORMERR;
 }

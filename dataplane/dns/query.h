@@ -16,6 +16,7 @@ enum query_verdict {
 	QUERY_RESPONSE, /* QR is set: never answered, or two servers could talk for ever */
 	QUERY_NOTIFY,	/* opcode NOTIFY; nothing behind the header was looked at */
 	QUERY_NOTIMP,	/* another opcode; nothing behind the header was looked at, its layout is not known */
+	QUERY_EMPTY, /* no question, which is malformed but for the cookie among its options: RFC 7873 5.4 */
 	QUERY_FORMERR, /* malformed; question_len and has_opt tell what could be read before that was found */
 };
 
@@ -48,11 +49,10 @@ struct query {
 
 /*
  * Reads the len octets at msg. Fields that belong to parts behind the point where a malformed request went wrong are
- * zero; name, name_len, labels, type and class are set when question_len is not 0. On other verdicts than QUERY_OK and
- * QUERY_FORMERR only flags is set, on QUERY_SHORT nothing.
+ * zero; name, name_len, labels, type and class are set when question_len is not 0. On other verdicts than QUERY_OK, QUERY_EMPTY
+ * and QUERY_FORMERR only flags is set, on QUERY_SHORT nothing.
  *
- * Malformed (QUERY_FORMERR) is: QDCOUNT other than 1 (RFC 9619 4; a question-less request is for cookies only, RFC
- * 7873 5.4), a compressed or overlong name in the question, records in the answer section, or in the authority section
+ * Malformed (QUERY_FORMERR) is: QDCOUNT other than 1 (RFC 9619 4; but see QUERY_EMPTY), a compressed or overlong name in the question, records in the answer section, or in the authority section
  * of anything but IXFR (RFC 1995 3), a record cut short, octets behind the last record, a second OPT or one with an
  * owner or outside the additional section (RFC 6891 6.1.1), options that overrun it, a TSIG that is not the last
  * record, not class ANY, TTL 0 or not whole (RFC 8945 5.1). Other additional records are ignored.

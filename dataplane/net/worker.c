@@ -218,6 +218,7 @@ static unsigned wire_turn(struct worker *w, const struct port *p)
 	for (unsigned i = 0; i < n; i++)
 		sort_frame(w, p, &b, rx[i]);
 	if (b.query_cnt > 0) {
+		answer_engine_read_clock(w->engine);
 		answer_burst(w->engine, b.jobs, b.query_cnt);
 		finish_answers(w, p, &b);
 	}

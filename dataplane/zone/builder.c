@@ -75,15 +75,25 @@ static void owner_hash(const struct builder *b, struct owner *o)
 	}
 }
 
-bool owner_init(const struct builder *b, struct owner *o, const uint8_t *name)
+/*
+ * Whether the octets of the lower-case apex end name, in any case; mostly they are the very ones that ended the last.
+ * By words, here and below: what was written as octets a moment ago and is read in wide pieces waits for the stores.
+ */
+static bool ends_in_apex(const struct builder *b, const uint8_t *tail)
 {
-	size_t len = name_len(name);
+	uint8_t lower[NAME_LEN_MAX];
+
+	if (name_same(tail, b->apex_orig, b->apex_len))
+		return true;
+	name_lower(lower, tail, b->apex_len);
+	return name_same(lower, b->apex_lower, b->apex_len);
+}
+
+bool owner_init(const struct builder *b, struct owner *o, const uint8_t *name, size_t len)
+{
 	size_t at = 0;
 
-	if (len < b->apex_len)
-		return false;
-	name_lower(o->lower, name, len);
-	if (memcmp(o->lower + len - b->apex_len, b->apex_lower, b->apex_len) != 0)
+	if (len < b->apex_len || !ends_in_apex(b, name + len - b->apex_len))
 		return false;
 	while (at < len - b->apex_len)
 		at += 1u + name[at];
@@ -91,9 +101,11 @@ bool owner_init(const struct builder *b, struct owner *o, const uint8_t *name)
 		return false; /* the octets match, but in the middle of a label */
 	o->len = (uint8_t)len;
 	o->rel_len = (uint8_t)at;
+	name_lower(o->lower, name, at);
+	memcpy(o->lower + at, b->apex_lower, b->apex_len);
 	memcpy(o->orig, name, at);
 	memcpy(o->orig + at, b->apex_orig, b->apex_len);
-	o->cased = memcmp(o->orig, o->lower, at) != 0;
+	o->cased = !name_same(o->orig, o->lower, at);
 	owner_hash(b, o);
 	return true;
 }
@@ -128,23 +140,13 @@ static int copy_record(const struct snapshot_record *rec, void *arg)
 		       : -ENOMEM;
 }
 
-static enum builder_verdict flush(struct builder *b)
-{
-	enum builder_verdict v = BUILDER_OK;
-
-	if (b->owner_raw_len > 0)
-		v = builder_apply(b, &b->owner, &b->in);
-	b->owner_raw_len = 0;
-	records_clear(&b->in);
-	return v;
-}
-
 static int take_base(struct builder *b, const struct snapshot *base, bool own_line)
 {
 	memcpy(b->apex_orig, snapshot_apex_name(base), b->apex_len);
 	b->apex_fixed = true;
 	if (own_line) {
-		if (plant_names(b) < 0 || snapshot_walk(base, copy_record, b) != 0 || flush(b) != BUILDER_OK)
+		if (plant_names(b) < 0 || snapshot_walk(base, copy_record, b) != 0 ||
+		    arrivals_apply(b) != BUILDER_OK)
 			return -ENOMEM;
 		b->report = (struct builder_report){0};
 	} else {
@@ -206,6 +208,7 @@ void builder_free(struct builder *b)
 		return;
 	if (b->line != NULL)
 		version_abort(b->line, &b->draft);
+	arrivals_fini(b);
 	records_fini(&b->in);
 	records_fini(&b->work);
 	edits_fini(&b->edits);
@@ -220,44 +223,26 @@ void builder_free(struct builder *b)
 	free(b);
 }
 
-/* The apex's case is that of the SOA's owner, unless bodies hang from another case already. */
-static void take_apex_case(struct builder *b, const uint8_t *owner)
+static bool exceeds(uint64_t had, uint64_t come, uint64_t gone, uint64_t limit)
 {
-	if (!b->apex_fixed && b->owner_raw_len == 0 && name_equal(owner, b->apex_lower)) {
-		memcpy(b->apex_orig, owner, b->apex_len);
-		b->apex_fixed = true;
-	}
+	return had + come > gone && had + come - gone > limit;
 }
 
-/* Whether name is the owner of the records in b->in, octet by octet. */
-static bool same_owner(const struct builder *b, const uint8_t *name)
+/*
+ * An edit list is limited while it arrives, not when all of it is in memory. Deletions come before additions in a delta
+ * (RFC 1995 4), so no version on the way has more records than the zone and the edits so far make; what only comes and
+ * goes is bounded by the length of the list.
+ */
+static enum builder_verdict check_edits(struct builder *b, const uint8_t *owner, uint16_t type)
 {
-	for (unsigned at = 0; at < b->owner_raw_len; at += 1u + b->owner_raw[at])
-		if (name[at] != b->owner_raw[at] || memcmp(name + at, b->owner_raw + at, 1u + name[at]) != 0)
-			return false;
-	return b->owner_raw_len > 0;
-}
+	const struct edits *e = &b->edits;
 
-/* Full: records of one owner come in a row, mostly. */
-static enum builder_verdict add_full(struct builder *b, const uint8_t *owner, uint16_t type, uint32_t ttl,
-				     const uint8_t *rdata, uint16_t rdata_len)
-{
-	if (!same_owner(b, owner)) {
-		enum builder_verdict v = flush(b);
-
-		if (v != BUILDER_OK)
-			return v;
-		if (type == DNS_TYPE_SOA)
-			take_apex_case(b, owner);
-		if (!owner_init(b, &b->owner, owner)) {
-			b->report.skipped_outside++;
-			return BUILDER_OK;
-		}
-		b->owner_raw_len = b->owner.len;
-		memcpy(b->owner_raw, owner, b->owner_raw_len);
-	}
-	if (records_add(&b->in, type, ttl, rdata, rdata_len, false) < 0)
-		return builder_fail(b, BUILDER_NO_MEMORY, owner, type);
+	if (exceeds(b->records, e->adds, e->dels, b->limits.records) ||
+	    (e->cnt > EDITS_FREE && e->cnt / EDITS_PER_RECORD > b->limits.records))
+		return builder_fail(b, BUILDER_LIMIT_RECORDS, owner, type);
+	if (exceeds(b->octets, e->add_octets, e->del_octets, b->limits.bytes) ||
+	    (e->len > EDITS_FREE && e->len / EDITS_PER_RECORD > b->limits.bytes))
+		return builder_fail(b, BUILDER_LIMIT_BYTES, owner, type);
 	return BUILDER_OK;
 }
 
@@ -275,8 +260,8 @@ static enum builder_verdict take(struct builder *b, const uint8_t *owner, uint16
 		b->report.ttl_top_bit++;
 	}
 	if (!b->edit && !del)
-		return add_full(b, owner, type, ttl, rdata, rdata_len);
-	if (!owner_init(b, &o, owner)) {
+		return arrivals_add(b, owner, type, ttl, rdata, rdata_len);
+	if (!owner_init(b, &o, owner, name_len(owner))) {
 		b->report.skipped_outside++;
 		return BUILDER_OK;
 	}
@@ -284,7 +269,7 @@ static enum builder_verdict take(struct builder *b, const uint8_t *owner, uint16
 		return builder_fail(b, BUILDER_DELETE_ABSENT, owner, type);
 	if (edits_add(b, &o, owner, type, ttl, rdata, rdata_len, del) < 0)
 		return builder_fail(b, BUILDER_NO_MEMORY, owner, type);
-	return BUILDER_OK;
+	return check_edits(b, owner, type);
 }
 
 enum builder_verdict builder_add(struct builder *b, const uint8_t *owner, uint16_t type, uint32_t ttl,
@@ -306,7 +291,7 @@ static enum builder_verdict complete(struct builder *b)
 	int rc = 0;
 
 	if (v == BUILDER_OK)
-		v = b->edit ? edits_apply(b) : flush(b);
+		v = b->edit ? edits_apply(b) : arrivals_apply(b);
 	if (v != BUILDER_OK)
 		return v;
 	if (b->cut.len > 0)
@@ -315,7 +300,7 @@ static enum builder_verdict complete(struct builder *b)
 		rc = occlude_all(b);
 	if (rc == 0)
 		rc = glue_update_list(b, &b->glue_dirty);
-	owner_init(b, &b->owner, b->apex_lower);
+	owner_init(b, &b->owner, b->apex_lower, b->apex_len);
 	return builder_draft_error(b, rc, &b->owner);
 }
 

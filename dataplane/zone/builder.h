@@ -66,7 +66,9 @@ struct builder *builder_new(struct arena *arena, uint64_t key, const uint8_t *ap
 
 /*
  * Adds or deletes one record of class IN: absolute owner, valid uncompressed record data (rdata.h). Copied.
- * Anything but BUILDER_OK is final: later calls return the same.
+ * Anything but BUILDER_OK is final: later calls return the same, and the fault may be an earlier record's. Limits are
+ * noticed while records arrive, at the latest 128 KiB of records behind; edits count in the order of a delta
+ * (RFC 1995 4), and a list of them may be four times as long as the limits say a zone may be large, or 65,536.
  */
 enum builder_verdict builder_add(struct builder *b, const uint8_t *owner, uint16_t type, uint32_t ttl,
 				 const uint8_t *rdata, uint16_t rdata_len);

@@ -36,8 +36,24 @@ struct edits {
 	uint32_t *slots; /* open addressing: index of owner + 1 */
 	uint8_t *octets;
 	uint32_t owner_cnt, owner_cap, cnt, cap, slot_cnt;
+	uint64_t adds, dels, add_octets, del_octets; /* octets as the builder's limit counts them */
 	size_t len, size;
 };
+
+/* A list of edits may be so many times as long as the zone may be large; a list up to EDITS_FREE always. */
+#define EDITS_PER_RECORD 4
+#define EDITS_FREE	 65536
+
+/* Full builds: an owner name whose records wait to be applied. */
+struct arrival {
+	struct owner owner;
+	struct records records;
+	size_t octets_max;	   /* to be kept before they are merged */
+	uint8_t raw[NAME_LEN_MAX]; /* as received */
+	uint8_t raw_len;
+};
+
+#define ARRIVAL_CNT 16 /* a power of two; some 10 misses at a time are as many as a core has under way */
 
 struct builder {
 	struct draft draft;
@@ -51,9 +67,9 @@ struct builder {
 	struct builder_limits limits;
 	struct builder_report report;
 	uint64_t records, names, delegations, octets;
-	struct owner owner; /* full: of the records in `in` */
-	uint8_t owner_raw[NAME_LEN_MAX];
-	uint8_t owner_raw_len; /* 0: none */
+	struct arrival *arrivals; /* full: a ring of ARRIVAL_CNT */
+	uint32_t arrival_newest, arrival_cnt;
+	struct owner owner; /* edit: of the records in `in` */
 	uint8_t apex_lower[NAME_LEN_MAX];
 	uint8_t apex_orig[NAME_LEN_MAX];
 	uint8_t apex_len;
@@ -75,8 +91,8 @@ struct builder {
 
 struct set_source builder_source(const struct builder *b);
 
-/* Takes an owner apart; false: it is outside the zone. */
-bool owner_init(const struct builder *b, struct owner *o, const uint8_t *name);
+/* Takes an owner of len octets apart; false: it is outside the zone. */
+bool owner_init(const struct builder *b, struct owner *o, const uint8_t *name, size_t len);
 
 /* The same for a name below the apex. */
 void owner_init_rel(const struct builder *b, struct owner *o, const uint8_t *rel, size_t len);
@@ -93,6 +109,12 @@ enum builder_verdict builder_fail(struct builder *b, enum builder_verdict v, con
 
 /* From the return value of a draft function. */
 enum builder_verdict builder_draft_error(struct builder *b, int rc, const struct owner *o);
+
+/* arrive.c: full builds. A record in order of arrival; what waits is applied by arrivals_apply. */
+void arrivals_fini(struct builder *b);
+enum builder_verdict arrivals_add(struct builder *b, const uint8_t *owner, uint16_t type, uint32_t ttl,
+				  const uint8_t *rdata, uint16_t rdata_len);
+enum builder_verdict arrivals_apply(struct builder *b);
 
 /* apply.c: brings the edits of one owner, `in`, into the draft. */
 enum builder_verdict builder_apply(struct builder *b, const struct owner *o, struct records *in);

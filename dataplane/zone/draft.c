@@ -118,10 +118,11 @@ struct block *draft_open(struct draft *d, uint8_t kind, uint64_t key, size_t ext
 static int split(struct draft *d, struct block *b)
 {
 	uint64_t keys[UINT8_MAX + 1];
+	size_t sizes[UINT8_MAX + 1];
 	size_t size[2] = {0, 0};
 	unsigned cnt[2] = {0, 0};
 	struct block *half[2];
-	uint32_t ref[2];
+	uint32_t ref[2], cap[2];
 	int rc;
 
 	if (b->depth >= BLOCK_DEPTH_MAX)
@@ -132,7 +133,8 @@ static int split(struct draft *d, struct block *b)
 
 		keys[i] = draft_entry_key(d, b->kind, e);
 		side = keys[i] << b->depth >> 63;
-		size[side] += entry_size(b->kind, e) + 1;
+		sizes[i] = entry_size(b->kind, e);
+		size[side] += sizes[i] + 1;
 		cnt[side]++;
 	}
 	rc = directory_deepen(d, b->kind, b->prefix, b->depth);
@@ -148,15 +150,15 @@ static int split(struct draft *d, struct block *b)
 			return -ENOMEM;
 		}
 		half[side] = arena_at(d->base, ref[side]);
+		cap[side] = arena_cap(d->arena, ref[side]);
 		block_init(half[side], b->kind, b->depth + 1, b->prefix | (uint64_t)side << (63 - b->depth),
 			   d->version);
 	}
 	for (unsigned i = 0; i < b->cnt; i++) {
-		const struct entry *e = block_entry(b, i);
 		unsigned side = keys[i] << b->depth >> 63;
 
-		block_append(half[side], arena_cap(d->arena, ref[side]),
-			     block_tag(b->kind, b->depth + 1, keys[i]), e, entry_size(b->kind, e));
+		block_append(half[side], cap[side], block_tag(b->kind, b->depth + 1, keys[i]),
+			     block_entry(b, i), sizes[i]);
 	}
 	rc = directory_point(d, b->kind, b->prefix, b->depth, ref[0], ref[1]);
 	if (rc < 0) {
@@ -189,8 +191,8 @@ int draft_insert(struct draft *d, uint8_t kind, uint64_t key, const void *entry,
 			return 0;
 		if (need > BLOCK_SIZE_MAX)
 			return -E2BIG;
-		/* A sixteenth of slack: each entry is copied a few times while its block grows. */
-		b = rewrite(d, b, need - (b->size - block_garbage(b)) + need / 16);
+		/* An eighth of slack: each entry is copied a few times while its block grows. */
+		b = rewrite(d, b, need - (b->size - block_garbage(b)) + need / 8);
 		if (b == NULL)
 			return -ENOMEM;
 		if (!block_append(b, arena_cap(d->arena, block_ref(d, b)), block_tag(kind, b->depth, key),

@@ -102,6 +102,8 @@ int edits_add(struct builder *b, const struct owner *o, const uint8_t *name, uin
 	if (keep_octets(e, rdata, len, &edit->data) < 0)
 		return -ENOMEM;
 	e->cnt++;
+	*(del ? &e->dels : &e->adds) += 1;
+	*(del ? &e->del_octets : &e->add_octets) += (uint64_t)o->len + 10 + len;
 	if (eo->last != 0)
 		e->v[eo->last - 1].next = e->cnt;
 	else
@@ -132,7 +134,7 @@ static enum builder_verdict apply_owner(struct builder *b, const struct edit_own
 {
 	struct edits *e = &b->edits;
 
-	owner_init(b, &b->owner, e->octets + eo->name);
+	owner_init(b, &b->owner, e->octets + eo->name, name_len(e->octets + eo->name));
 	if (!eo->adds)
 		keep_case(b, &b->owner);
 	records_clear(&b->in);

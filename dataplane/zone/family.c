@@ -78,20 +78,23 @@ static bool is_wildcard(const struct owner *o, unsigned label)
 	return o->lower[o->off[label]] == 1 && o->lower[o->off[label] + 1] == '*';
 }
 
-/* The name at label has come (or gone): its parent learns it. */
-static int tell_parent(struct builder *b, const struct owner *o, unsigned label, bool come)
+/* The name at label has come (or gone): its parent, which may move, learns it. */
+static int tell_parent(struct builder *b, const struct owner *o, unsigned label, const struct entry *parent,
+		       bool come)
 {
 	uint64_t key = o->hash[label + 1];
-	const struct entry *parent = owner_find(b, o, label + 1);
-	int rc = 0;
 
-	if (is_wildcard(o, label))
-		rc = set_flags(b, key, parent,
-			       come ? parent->flags | ENTRY_WILDCARD_CHILD
-				    : parent->flags & ~(unsigned)ENTRY_WILDCARD_CHILD);
-	if (rc < 0 || label + 1u == o->rel_labels)
-		return rc;
-	parent = owner_find(b, o, label + 1);
+	if (is_wildcard(o, label)) {
+		int rc = set_flags(b, key, parent,
+				   come ? parent->flags | ENTRY_WILDCARD_CHILD
+					: parent->flags & ~(unsigned)ENTRY_WILDCARD_CHILD);
+
+		if (rc < 0)
+			return rc;
+		parent = owner_find(b, o, label + 1);
+	}
+	if (label + 1u == o->rel_labels)
+		return 0;
 	return set_children(b, key, parent, entry_children(parent) + (come ? 1 : -1u));
 }
 
@@ -104,16 +107,15 @@ int family_join(struct builder *b, const struct owner *o, bool *out_below)
 	*out_below = false;
 	if (o->rel_labels == 0)
 		return 0;
-	while (found < o->rel_labels && owner_find(b, o, found) == NULL)
-		found++;
-	e = owner_find(b, o, found);
+	while ((e = owner_find(b, o, found)) == NULL)
+		found++; /* the apex is there always */
 	below = found == o->rel_labels ? e->flags & ENTRY_DNAME
 				       : e->flags & (ENTRY_CUT | ENTRY_DNAME | ENTRY_BELOW);
 	/* What is missing between, from the top. */
 	for (unsigned label = found; label-- > 1;) {
 		uint8_t *ent = b->spare;
 		size_t len = (size_t)o->rel_len - o->off[label];
-		int rc = tell_parent(b, o, label, true);
+		int rc = tell_parent(b, o, label, e, true);
 
 		if (rc < 0)
 			return rc;
@@ -123,16 +125,17 @@ int family_join(struct builder *b, const struct owner *o, bool *out_below)
 		rc = draft_insert(&b->draft, BLOCK_NAMES, o->hash[label], ent, 2 + len);
 		if (rc < 0)
 			return rc;
+		e = owner_find(b, o, label);
 	}
 	*out_below = below != 0;
-	return tell_parent(b, o, 0, true);
+	return tell_parent(b, o, 0, e, true);
 }
 
 int family_leave(struct builder *b, const struct owner *o)
 {
 	for (unsigned label = 0; label < o->rel_labels; label++) {
-		const struct entry *parent;
-		int rc = tell_parent(b, o, label, false);
+		const struct entry *parent = owner_find(b, o, label + 1);
+		int rc = tell_parent(b, o, label, parent, false);
 
 		if (rc < 0 || label + 1u == o->rel_labels)
 			return rc;

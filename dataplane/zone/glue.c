@@ -80,7 +80,7 @@ static void lay_out(struct builder *b, const struct owner *o, const struct rrset
 		uint16_t name_at;
 
 		body_name(ns->body, layout, layout_len, off + 12, name, &name_at);
-		if (!name_is_at_or_below(name, o->lower) || !owner_init(b, &target, name))
+		if (!name_is_at_or_below(name, o->lower) || !owner_init(b, &target, name, name_len(name)))
 			continue;
 		e = owner_find(b, &target, 0);
 		if (e == NULL)

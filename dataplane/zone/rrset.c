@@ -1,4 +1,6 @@
 /* The linker of record sets. Hot path: no allocation, lock, log, syscall or shared write. Contracts in the headers. */
+#include "dataplane/zone/rrset.h"
+
 #include "dataplane/zone/snapshot.h"
 
 #include <string.h>

@@ -1,4 +1,6 @@
 /* Reading a snapshot. Hot path: no allocation, lock, log, syscall or shared write. Contracts in the header. */
+#include "dataplane/zone/snapshot.h"
+
 #include "dataplane/zone/body_name.h"
 #include "dataplane/zone/records.h"
 #include "dataplane/zone/version.h"
@@ -195,24 +197,25 @@ static bool target_sets(const struct snapshot *s, const struct entry *owner, uin
 }
 
 bool snapshot_next_target(const struct snapshot *s, const struct entry *e, const struct rrset *set,
-			  unsigned *iter, struct rrset_target *out)
+			  unsigned *iter, unsigned *left, struct rrset_target *out)
 {
 	unsigned skip = target_offset(set->type);
 	uint8_t owner[NAME_LEN_MAX];
 	size_t layout_len = (size_t)e->rel_len + s->apex_len - set->shift;
 
-	if (skip == 0 || *iter >= set->len)
+	if (skip == 0 || *iter >= set->len || *left == 0)
 		return false;
 	if (set->shift == 0)
 		memcpy(owner, e->rest, e->rel_len);
 	memcpy(owner + layout_len - s->apex_len, s->names, s->apex_len);
-	while (*iter < set->len) {
+	while (*iter < set->len && *left != 0) {
 		unsigned off = *iter;
 		uint8_t name[NAME_LEN_MAX];
 		const struct entry *target;
 		size_t len;
 
 		*iter += 12u + wire_load16(set->body + off + 10);
+		--*left;
 		len = body_name(set->body, owner, layout_len, off + skip, name, &out->name_at);
 		target = find_name(s, name, len);
 		if (target == NULL || !target_sets(s, e, set->type, target, out))

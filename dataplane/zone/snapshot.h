@@ -70,7 +70,8 @@ size_t rrset_link_glue(const struct rrset *glue, const struct rrset_place *place
  * Sibling glue (targets elsewhere in the zone below another cut, RFC 9471 3.2) and, for an NS, MX, SRV, SVCB or
  * HTTPS set, in-zone authoritative addresses of its targets: found by reference. Starts with *iter = 0; each call
  * gives the next target: the nominal message offset of its name in set's body and its A and AAAA sets (cnt 0 when
- * absent; not both). Targets whose addresses the in-domain glue body already holds are left out. False: no more.
+ * absent; not both). Targets whose addresses the in-domain glue body already holds are left out. Each record that was
+ * looked at takes one from *left, for each costs a lookup: a set may name thousands. False: no more, or *left is 0.
  */
 struct rrset_target {
 	uint16_t
@@ -81,7 +82,7 @@ struct rrset_target {
 };
 
 bool snapshot_next_target(const struct snapshot *s, const struct entry *e, const struct rrset *set,
-			  unsigned *iter, struct rrset_target *out);
+			  unsigned *iter, unsigned *left, struct rrset_target *out);
 
 /*
  * One record of a walk: absolute owner, uncompressed record data. Pointers are valid during the callback only.

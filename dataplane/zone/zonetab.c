@@ -28,7 +28,8 @@
 struct slot {
 	struct snapshot *cur; /* RCU: control writes, readers read */
 	uint64_t hash;
-	uint8_t *apex; /* lower case; NULL: free */
+	uint8_t *apex;	   /* lower case; NULL: free */
+	uint32_t expire_s; /* monotonic, 0: not known; control writes, readers read, relaxed */
 };
 
 struct index {
@@ -363,6 +364,7 @@ void zonetab_remove(struct zonetab *t, uint32_t slot)
 	if (!is_marker(old))
 		snapshot_retire(old);
 	count_labels(t, name_label_cnt(apex), -1);
+	zonetab_set_expire(t, slot, 0);
 	t->cnt--;
 	if (r == NULL) {
 		/* No memory to wait with: wait here, once, rather than lose the slot. */
@@ -393,6 +395,16 @@ struct snapshot *zonetab_withdraw(struct zonetab *t, uint32_t slot, enum zone_ma
 	struct snapshot *old = rcu_xchg_pointer(&slot_at(t, slot)->cur, marker_word(marker)); // COMMIT
 
 	return is_marker(old) ? NULL : old;
+}
+
+void zonetab_set_expire(struct zonetab *t, uint32_t slot, uint32_t at_s)
+{
+	__atomic_store_n(&slot_at(t, slot)->expire_s, at_s, __ATOMIC_RELAXED);
+}
+
+uint32_t zonetab_expire(const struct zonetab *t, uint32_t slot)
+{
+	return __atomic_load_n(&slot_at(t, slot)->expire_s, __ATOMIC_RELAXED);
 }
 
 const struct snapshot *zonetab_snapshot(const struct zonetab *t, uint32_t slot, enum zone_marker *out_marker)

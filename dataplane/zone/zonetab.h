@@ -42,6 +42,13 @@ void zonetab_publish(struct zonetab *t, uint32_t slot, struct snapshot **next);
  */
 struct snapshot *zonetab_withdraw(struct zonetab *t, uint32_t slot, enum zone_marker marker);
 
+/*
+ * When the zone expires, in seconds of the monotonic clock; 0: not known, as for a new slot. Set by the writer, got by any
+ * thread (RFC 7314).
+ */
+void zonetab_set_expire(struct zonetab *t, uint32_t slot, uint32_t at_s);
+uint32_t zonetab_expire(const struct zonetab *t, uint32_t slot);
+
 /* Any registered reader: NULL when a marker stands there, *out_marker (may be NULL) says which. */
 const struct snapshot *zonetab_snapshot(const struct zonetab *t, uint32_t slot, enum zone_marker *out_marker);
 

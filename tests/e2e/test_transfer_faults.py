@@ -25,7 +25,8 @@ ZONE = "example."
 
 
 def begin(net, serial=1, hosts=10, change=None, zone_keys=None, **timers):
-    """A scripted primary and a lockstepd that has the zone from it."""
+    """A scripted primary and a lockstepd that has the zone from it, by AXFR: what goes wrong with IXFR is in test_ixfr."""
+    change = {"primaries": [{"name": "first", "address": lab.PRIMARY, "ixfr": False}], **(change or {})}
     primary = ScriptedPrimary(net)
     primary.zone(ZONE, serial, hosts, **timers)
     daemon = net.lockstepd([{"name": ZONE, "primaries": ["first"], **(zone_keys or {})}], change=change)

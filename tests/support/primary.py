@@ -63,6 +63,7 @@ class Zone:
 
 class Request:
     def __init__(self, wire):
+        self.wire = wire
         self.id, self.flags, qd, _, _, self.ar = struct.unpack("!HHHHHH", wire[:12])
         self.opcode = self.flags >> 11 & 15
         assert qd == 1, "a request without question"

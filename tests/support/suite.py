@@ -31,10 +31,12 @@ THREADED = ("control-log", "control-zones", "net-dgram-ring", "zone-zonetab")
 E2E_ASAN = {
     "test_control_socket": [],
     "test_expiry": ["killed*knotd*", "expired_zone*", "lower_serial*"],
+    "test_ixfr": [],
     "test_ports": [],
     "test_primaries": [],
     "test_process": [],
     "test_transfer_faults": [],
+    "test_tsig": [],
     "test_vlan": [],
 }
 HUGE_PAGES = Path("/proc/sys/vm/nr_hugepages")

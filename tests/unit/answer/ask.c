@@ -36,7 +36,7 @@ void ask_world_fini(struct ask_world *w)
 	urcu_qsbr_unregister_thread();
 }
 
-static uint32_t add_zone(struct ask_world *w, const char *apex, const char *text)
+uint32_t ask_add_zone(struct ask_world *w, const char *apex, const char *text)
 {
 	FILE *f = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
 	uint32_t slot;
@@ -47,14 +47,9 @@ static uint32_t add_zone(struct ask_world *w, const char *apex, const char *text
 	return slot;
 }
 
-void ask_add_zone(struct ask_world *w, const char *apex, const char *text)
-{
-	add_zone(w, apex, text);
-}
-
 void ask_add_marker(struct ask_world *w, const char *apex, const char *text, enum zone_marker marker)
 {
-	struct snapshot *old = zonetab_withdraw(w->zones, add_zone(w, apex, text), marker);
+	struct snapshot *old = zonetab_withdraw(w->zones, ask_add_zone(w, apex, text), marker);
 
 	assert_non_null(old);
 	snapshot_retire(old);
@@ -165,6 +160,8 @@ static void print_flags(FILE *f, const ldns_pkt *pkt)
 
 	if (rcode == DNS_RCODE_BADVERS)
 		fprintf(f, "BADVERS");
+	else if (rcode == DNS_RCODE_BADCOOKIE)
+		fprintf(f, "BADCOOKIE");
 	else
 		fprintf(f, "%s", known == NULL ? "?" : known->name);
 	assert_true(ldns_pkt_qr(pkt));
@@ -194,6 +191,13 @@ static void print_section(FILE *f, const char *section, const ldns_rr_list *list
 		print_record(f, section, ldns_rr_list_rr(list, i));
 }
 
+static void print_option(FILE *f, unsigned code, const uint8_t *value, size_t len)
+{
+	fprintf(f, " option=%u%s", code, len > 0 ? ":" : "");
+	for (size_t i = 0; i < len; i++)
+		fprintf(f, "%02x", value[i]);
+}
+
 static void print_opt(FILE *f, const ldns_pkt *pkt)
 {
 	const ldns_rdf *data = ldns_pkt_edns_data(pkt);
@@ -215,7 +219,7 @@ static void print_opt(FILE *f, const ldns_pkt *pkt)
 				fprintf(f, " ede=%u %.*s", wire_load16(value), (int)len - 2,
 					(const char *)value + 2);
 			else
-				fprintf(f, " option=%u", code);
+				print_option(f, code, value, len);
 		}
 	}
 	fprintf(f, "\n");
@@ -245,6 +249,7 @@ static void run(struct ask_world *w, const uint8_t *msg, size_t len, enum answer
 				 .family = 4};
 	struct answer_job *jobs[] = {&job};
 
+	memcpy(job.client, w->client, sizeof(w->client));
 	memcpy(w->msg, msg, len);
 	answer_burst(w->engine, jobs, 1);
 	urcu_qsbr_quiescent_state();

@@ -16,6 +16,7 @@ struct ask_world {
 	uint8_t msg[DNS_MSG_MAX]; /* the last response */
 	uint32_t len;
 	uint8_t verdict;
+	uint8_t client[4]; /* who asks */
 	char *text;
 };
 
@@ -23,7 +24,8 @@ struct ask_world {
 void ask_world_init(struct ask_world *w);
 void ask_world_fini(struct ask_world *w);
 
-void ask_add_zone(struct ask_world *w, const char *apex, const char *text);
+/* Returns the zone's slot. */
+uint32_t ask_add_zone(struct ask_world *w, const char *apex, const char *text);
 /* As ask_add_zone, where the zone then stops being served with the marker. */
 void ask_add_marker(struct ask_world *w, const char *apex, const char *text, enum zone_marker marker);
 
@@ -33,7 +35,7 @@ void ask_add_marker(struct ask_world *w, const char *apex, const char *text, enu
  * last:
  *     NOERROR aa rd
  *     an www.example. 3600 A 192.0.2.1
- *     opt 1232 do ede=20 text
+ *     opt 1232 do ede=20 text option=3:6964
  * "silence" for ANSWER_DROP, "transfer" and "notify" for the other verdicts. Fails the test when the response does not
  * have the question's id and question, is longer than it may be, or is not read by ldns. Lives until the next call.
  */

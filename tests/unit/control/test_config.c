@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/config.h"
 #include "control/config_schema.h"
+#include "control/cookie_file.h"
 
 #define ERRORS_CAP 8192
 
@@ -58,6 +60,10 @@ static void unload(struct loaded *l)
 #define BASE                              \
 	"server: {listen: [192.0.2.1]}\n" \
 	"dataplane: {ports: [{driver: af_xdp, device: eth0}], workers: [0]}\n"
+/* With more lines in the section server; line 3 is the first of them, or what follows. */
+#define WITH_SERVER(lines)                       \
+	"server:\n  listen: [192.0.2.1]\n" lines \
+	"dataplane: {ports: [{driver: af_xdp, device: eth0}], workers: [0]}\n" PRIMARY ZONE
 #define PRIMARY "primaries: [{name: one, address: 192.0.2.53}]\n"
 #define ZONE	"zones: [{name: example.com, primaries: [one]}]\n"
 
@@ -233,6 +239,152 @@ static void every_key_arrives_where_it_belongs(void **state)
 	unload(&l);
 }
 
+static void edns_options_arrive_where_they_belong(void **state)
+{
+	const struct answer_config *a;
+	struct loaded l;
+
+	load_good(&l, WITH_SERVER("  nsid: fra-1\n  cookies: required\n  report-channel: Agent.Example\n"));
+	a = &l.config->answer;
+	assert_int_equal(a->edns.nsid_len, 5);
+	assert_memory_equal(a->edns.nsid, "fra-1", 5);
+	assert_int_equal(a->edns.cookie.secret_cnt, 1);
+	assert_true(a->edns.cookie.demand);
+	assert_int_equal(a->edns.agent_len, 15);
+	assert_memory_equal(a->edns.agent, "\5agent\7example", 15);
+	assert_int_equal(a->rrl.rate, 0);
+	unload(&l);
+	load_good(&l, WITH_SERVER("  nsid: 0x00ffAb\n  cookies: off\n"));
+	a = &l.config->answer;
+	assert_int_equal(a->edns.nsid_len, 3);
+	assert_memory_equal(a->edns.nsid, "\x00\xff\xab", 3);
+	assert_int_equal(a->edns.cookie.secret_cnt, 0);
+	unload(&l);
+	refused(WITH_SERVER("  nsid: 0x123\n"), "3:9", "server.nsid|pairs of hexadecimal digits");
+	refused(WITH_SERVER("  report-channel: .\n"), "3:19", "server.report-channel|not a domain name");
+	refused(WITH_SERVER("  cookies: maybe\n"), "3:12", "server.cookies|must be");
+	refused(WITH_SERVER("  cookies: off\n  cookie-secrets: /tmp/x\n"), "4:19",
+		"server.cookie-secrets|makes no sense");
+	refused(WITH_SERVER("  cookie-secrets: /nowhere/at/all\n"), "3:19",
+		"server.cookie-secrets|No such file");
+}
+
+/* The random secret is not the same for two servers. */
+static void a_cookie_secret_is_random_unless_it_is_given(void **state)
+{
+	uint8_t first[COOKIE_SECRET_LEN];
+	struct loaded l;
+
+	load_good(&l, WITH_SERVER(""));
+	memcpy(first, l.config->answer.edns.cookie.secret[0], sizeof(first));
+	unload(&l);
+	load_good(&l, WITH_SERVER(""));
+	assert_memory_not_equal(first, l.config->answer.edns.cookie.secret[0], sizeof(first));
+	unload(&l);
+}
+
+static void write_secrets(const char *path, const char *text, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+#define SECRET_A "e5e973e5a6b2a43f48e7dc849e37bfcf"
+#define SECRET_B "445536bcd2513298075a5d379663c962"
+
+static void cookie_secrets_come_from_a_file_that_is_safe(void **state)
+{
+	static const struct {
+		const char *text;
+		mode_t mode;
+		const char *words; /* NULL: good */
+	} cases[] = {
+		{SECRET_A "\n", 0600, NULL},
+		{"# the active one\n\n  " SECRET_A " # since May\n" SECRET_B, 0640, NULL},
+		{SECRET_A "\n", 0644, "others may read"},
+		{SECRET_A "\n", 0660, "others may read or change"},
+		{"", 0600, "no secret in this file"},
+		{"\n" SECRET_A "\n" SECRET_B "0\n", 0600, ":3: a secret must be 32"},
+		{"g5e973e5a6b2a43f48e7dc849e37bfcf\n", 0600, ":1: a secret must be 32"},
+		{SECRET_A "\n" SECRET_A "\n" SECRET_B "\n", 0600, ":3: a third secret"},
+	};
+	char path[] = "/tmp/lockstep-cookies-XXXXXX", link[64], error[COOKIE_FILE_ERROR_CAP];
+	struct cookie_config got = {0};
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		write_secrets(path, cases[i].text, cases[i].mode);
+		memset(&got, 0, sizeof(got));
+		if (cases[i].words == NULL) {
+			assert_int_equal(cookie_file_load(path, &got, error), 0);
+			assert_int_equal(got.secret_cnt, i + 1);
+			assert_int_equal(got.secret[0][0], 0xe5);
+			continue;
+		}
+		assert_true(cookie_file_load(path, &got, error) < 0);
+		assert_non_null(strstr(error, cases[i].words));
+		assert_null(strstr(error, "e973e5"));
+		assert_int_equal(got.secret_cnt, 0);
+	}
+	snprintf(link, sizeof(link), "%s.link", path);
+	assert_int_equal(symlink(path, link), 0);
+	assert_true(cookie_file_load(link, &got, error) < 0);
+	assert_non_null(strstr(error, "symbolic link"));
+	assert_true(cookie_file_load("/tmp", &got, error) < 0);
+	unlink(link);
+	unlink(path);
+}
+
+static void rate_limits_have_defaults_and_bounds(void **state)
+{
+	const struct rrl_config *r;
+	struct loaded l;
+
+	load_good(&l, WITH_SERVER("") "rate-limit: {}\n");
+	r = &l.config->answer.rrl;
+	assert_int_equal(r->rate, 200);
+	assert_int_equal(r->window_ms, 1000);
+	assert_int_equal(r->slip, 2);
+	assert_int_equal(r->table, 131072);
+	assert_false(r->dry_run);
+	assert_int_equal(r->level_cnt[RRL_IPV4], 1);
+	assert_int_equal(r->level[RRL_IPV4][0].prefix, 24);
+	assert_int_equal(r->level[RRL_IPV6][0].prefix, 56);
+	unload(&l);
+	load_good(&l, WITH_SERVER("") "rate-limit:\n  rate: 50\n  window: 2s\n  table: 2048\n  slip: 0\n"
+				      "  dry-run: yes\n  ipv4: [32, 24*32]\n  ipv6: [128, 64*2, 48*8]\n"
+				      "  allow: [192.0.2.0/25, 198.51.100.7, \"2001:db8::1/32\"]\n");
+	r = &l.config->answer.rrl;
+	assert_int_equal(r->rate, 50);
+	assert_int_equal(r->window_ms, 2000);
+	assert_true(r->dry_run);
+	assert_int_equal(r->level_cnt[RRL_IPV4], 2);
+	assert_int_equal(r->level[RRL_IPV4][1].prefix, 24);
+	assert_int_equal(r->level[RRL_IPV4][1].factor, 32);
+	assert_int_equal(r->level_cnt[RRL_IPV6], 3);
+	assert_int_equal(r->allow_cnt, 3);
+	assert_int_equal(r->allow[0].prefix, 25);
+	assert_int_equal(r->allow[1].prefix, 32);
+	assert_int_equal(r->allow[2].family, 6);
+	assert_int_equal(r->allow[2].prefix, 32);
+	unload(&l);
+	refused(WITH_SERVER("") "rate-limit: {table: 3000}\n", "6:21", "rate-limit.table|power of two");
+	refused(WITH_SERVER("") "rate-limit: {ipv4: [33]}\n", "6:21", "rate-limit.ipv4[0]|1 to 32");
+	refused(WITH_SERVER("") "rate-limit: {ipv4: [24*0]}\n", "6:21", "rate-limit.ipv4[0]|1 to 32");
+	refused(WITH_SERVER("") "rate-limit: {ipv6: [56*100000]}\n", "6:21", "rate-limit.ipv6[0]|beyond");
+	refused(WITH_SERVER("") "rate-limit: {allow: [192.0.2.0/33]}\n", "6:22",
+		"rate-limit.allow[0]|0 to 32");
+	refused(WITH_SERVER("") "rate-limit: {allow: [here]}\n", "6:22", "rate-limit.allow[0]|address");
+	refused(WITH_SERVER("") "rate-limit: {rate: 1, window: 10ms}\n", "6:31",
+		"rate-limit.window|so short");
+}
+
 static void primaries_have_addresses_ports_and_sources(void **state)
 {
 	char text[CONFIG_ADDRESS_TEXT_CAP];
@@ -252,6 +404,91 @@ static void primaries_have_addresses_ports_and_sources(void **state)
 	assert_int_equal(z->primaries[1]->source.sa.sa_family, AF_UNSPEC);
 	assert_string_equal(config_address_text(&z->primaries[1]->source, text), "unspecified");
 	unload(&l);
+}
+
+#define KEYED	   "primaries: [{name: one, address: 192.0.2.53, key: K.Example}]\n"
+#define SECRET	   "c2VjcmV0IG9mIHRoZSB0ZXN0"
+#define KEYS(keys) BASE "keys: [" keys "]\n" KEYED ZONE
+
+static void a_primary_is_asked_for_differences_unless_it_says_no(void **state)
+{
+	struct loaded l;
+
+	load_good(&l, BASE "primaries: [{name: one, address: 192.0.2.53}, {name: two, address: 192.0.2.54, "
+			   "ixfr: false}]\n" ZONE);
+	assert_true(l.config->primaries[0].ixfr);
+	assert_false(l.config->primaries[1].ixfr);
+	assert_null(l.config->primaries[0].key);
+	unload(&l);
+}
+
+static void a_primary_has_the_key_that_it_names_in_any_case(void **state)
+{
+	struct loaded l;
+
+	load_good(&l, KEYS("{name: other, secret: " SECRET "}, {name: k.example., algorithm: HMAC-SHA512, "
+			   "secret: " SECRET "}"));
+	assert_int_equal(l.config->key_cnt, 2);
+	assert_ptr_equal(l.config->primaries[0].key, l.config->keys[1]);
+	assert_string_equal(l.config->keys[0]->algorithm->text, "hmac-sha256");
+	assert_string_equal(l.config->keys[1]->algorithm->text, "hmac-sha512");
+	assert_ptr_equal(tsig_keyring_find(l.config->keyring, l.config->keys[0]->name), l.config->keys[0]);
+	unload(&l);
+}
+
+static void what_is_wrong_with_a_key_is_told_without_its_secret(void **state)
+{
+	static const struct {
+		const char *text, *words;
+	} bad[] = {
+		{KEYS("{name: k.example}"), "keys[0]|secret or a file"},
+		{KEYS("{secret: " SECRET "}"), "keys[0].name|missing"},
+		{KEYS("{name: k..example, secret: " SECRET "}"), "keys[0].name|not a domain name"},
+		{KEYS("{name: k.example, secret: " SECRET ", file: /etc/key}"), "both secret and file"},
+		{KEYS("{name: k.example, secret: \"" SECRET "!\"}"), "keys[0].secret|not base64"},
+		{KEYS("{name: k.example, secret: \"\"}"), "keys[0].secret|not base64"},
+		{KEYS("{name: k.example, secret: " SECRET ", algorithm: hmac-md5}"), "keys[0].algorithm|md5"},
+		{KEYS("{name: k.example, secret: " SECRET ", algorithm: crc}"), "keys[0].algorithm|must be"},
+		{KEYS("{name: k.example, file: /nowhere/key}"), "keys[0].file|/nowhere/key|No such file"},
+		{KEYS("{name: k.example, file: /etc/key, algorithm: hmac-sha256}"),
+		 "keys[0].algorithm|leave"},
+		{KEYS("{name: k.example, secret: " SECRET "}, {name: K.example, secret: " SECRET "}"),
+		 "keys|two are called|k.example"},
+		{KEYS("{name: other, secret: " SECRET "}"), "primaries[0].key|no key is called|K.Example"},
+	};
+	struct loaded l;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char copy[128], *save = NULL;
+
+		load(&l, bad[i].text);
+		assert_int_equal(l.rc, -EINVAL);
+		snprintf(copy, sizeof(copy), "%s", bad[i].words);
+		for (char *w = strtok_r(copy, "|", &save); w != NULL; w = strtok_r(NULL, "|", &save))
+			if (strcasestr(l.errors, w) == NULL)
+				fail_msg("\"%s\" is not in: %s", w, l.errors);
+		assert_null(strstr(l.errors, SECRET));
+	}
+}
+
+static void a_secret_in_a_file_that_others_may_read_is_refused(void **state)
+{
+	static const char text[] = KEYS("{name: k.example, secret: " SECRET "}");
+	char file[] = "/tmp/lockstep-config-XXXXXX", errors[1024];
+	struct config *c = NULL;
+	int fd = mkstemp(file);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	assert_int_equal(fchmod(fd, 0604), 0);
+	assert_int_equal(config_load(file, &c, errors, sizeof(errors)), -EINVAL);
+	assert_non_null(strstr(errors, "keys[0].secret: others may read this file"));
+	assert_null(strstr(errors, SECRET));
+	assert_int_equal(fchmod(fd, 0640), 0);
+	assert_int_equal(config_load(file, &c, errors, sizeof(errors)), 0);
+	config_free(c);
+	close(fd);
+	unlink(file);
 }
 
 static void the_root_and_escaped_names_are_zones_like_any_other(void **state)
@@ -638,7 +875,15 @@ int main(void)
 		cmocka_unit_test(zone_caps_have_defaults),
 		cmocka_unit_test(a_zone_overrides_defaults_and_defaults_override_ours),
 		cmocka_unit_test(every_key_arrives_where_it_belongs),
+		cmocka_unit_test(edns_options_arrive_where_they_belong),
+		cmocka_unit_test(a_cookie_secret_is_random_unless_it_is_given),
+		cmocka_unit_test(cookie_secrets_come_from_a_file_that_is_safe),
+		cmocka_unit_test(rate_limits_have_defaults_and_bounds),
 		cmocka_unit_test(primaries_have_addresses_ports_and_sources),
+		cmocka_unit_test(a_primary_is_asked_for_differences_unless_it_says_no),
+		cmocka_unit_test(a_primary_has_the_key_that_it_names_in_any_case),
+		cmocka_unit_test(what_is_wrong_with_a_key_is_told_without_its_secret),
+		cmocka_unit_test(a_secret_in_a_file_that_others_may_read_is_refused),
 		cmocka_unit_test(the_root_and_escaped_names_are_zones_like_any_other),
 		cmocka_unit_test(unknown_keys_are_errors_at_their_place_with_a_suggestion),
 		cmocka_unit_test(all_errors_are_told_at_once_in_the_order_of_the_file),

@@ -136,6 +136,26 @@ void answer_counters(const struct answer_engine *e, uint64_t out[ANSWER_COUNTER_
 	numbers(out, ANSWER_COUNTER_CNT);
 }
 
+unsigned answer_offenders(const struct answer_engine *e, struct rrl_offender out[RRL_OFFENDERS_MAX])
+{
+	out[0] = (struct rrl_offender){
+		.class = RRL_NXDOMAIN, .count = 3, .net = {.family = 4, .prefix = 24, .addr = {192, 0, 2}}};
+	out[1] = (struct rrl_offender){.class = RRL_ERROR,
+				       .count = 7,
+				       .net = {.family = 6, .prefix = 56, .addr = {0x20, 1, 0xd, 0xb8}}};
+	return 2;
+}
+
+const char *const rrl_class_text[RRL_CLASS_CNT] = {"answer", "nodata", "referral", "nxdomain", "error"};
+
+void answer_engine_offer_config(struct answer_engine *e, const struct answer_config *config)
+{
+}
+
+void stream_offer_config(struct stream *s, const struct answer_config *config)
+{
+}
+
 unsigned net_worker_cnt(const struct net *n)
 {
 	return 2;

@@ -60,6 +60,7 @@ struct row {
 		bool forced;
 		bool equal; /* round_equal */
 		bool newer; /* round_newer */
+		bool whole;
 	} given;
 	struct secondary_event event;
 	struct {
@@ -206,8 +207,28 @@ static const struct row rows[] = {
 	 {FAILED, SERVED, IDLE, 5, 0, RETRY_MS, NEW_EXPIRE}},
 	{"up_to_date_renews_refresh_and_expire",
 	 {SERVED, TRANSFERRING, 5},
-	 EV(UP_TO_DATE),
+	 EV(UP_TO_DATE, .serial = 5),
 	 {OK, SERVED, IDLE, 5, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"up_to_date_with_a_lower_serial_renews_refresh_but_not_expire",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(UP_TO_DATE, .serial = 4),
+	 {OK | LOWER, SERVED, IDLE, 5, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"up_to_date_with_a_lower_serial_makes_an_expired_zone_ask_for_all_of_it",
+	 {EXPIRED, TRANSFERRING, 5},
+	 EV(UP_TO_DATE, .serial = 4),
+	 {TRANSFER, EXPIRED, TRANSFERRING, 5}},
+	{"a_failed_ixfr_is_followed_by_axfr_from_the_same_primary",
+	 {SERVED, TRANSFERRING, 5, 2},
+	 EV(NOT_RECEIVED, .fall_back = true),
+	 {TRANSFER, SERVED, TRANSFERRING, 5, 0, 0, OLD_EXPIRE}},
+	{"a_failed_fallback_asks_the_next_primary",
+	 {SERVED, TRANSFERRING, 5, 2, .whole = true},
+	 EV(NOT_RECEIVED, .fall_back = true),
+	 {QUERY, SERVED, QUERYING, 5, 1, 0, OLD_EXPIRE}},
+	{"a_failed_fallback_of_the_last_primary_ends_the_round",
+	 {SERVED, TRANSFERRING, 5, .whole = true},
+	 EV(NOT_RECEIVED, .fall_back = true),
+	 {FAILED, SERVED, IDLE, 5, 0, RETRY_MS, OLD_EXPIRE}},
 	{"soa_timers_that_contradict_each_other_are_told",
 	 {SERVED, TRANSFERRING, 5},
 	 EV(RECEIVED, .serial = 6, .timers = {.refresh = 3600, .retry = 3600, .expire = 86400}),
@@ -377,6 +398,7 @@ static void set_up(struct secondary *s, const struct row *r)
 	s->forced = r->given.forced;
 	s->round_equal = r->given.equal;
 	s->round_newer = r->given.newer;
+	s->whole = r->given.whole;
 	s->timers = timers;
 	s->round = 7;
 	s->check_at = r->given.activity == IDLE ? GIVEN_CHECK : NEVER;
@@ -425,6 +447,38 @@ static void load(struct secondary *s, uint16_t primaries, uint32_t serial)
 	secondary_init(s, primaries, &no_caps);
 	assert_int_equal(STEP(s, NOW, START).what, TRANSFER);
 	assert_int_equal(STEP(s, NOW, RECEIVED, .serial = serial, .timers = timers).what, PUBLISH | OK);
+}
+
+static void differences_are_wanted_only_where_they_can_help(void **state)
+{
+	struct secondary s;
+
+	secondary_init(&s, 2, &no_caps);
+	STEP(&s, NOW, START);
+	assert_true(s.whole);
+	STEP(&s, NOW, RECEIVED, .serial = 5, .timers = timers);
+	STEP(&s, NOW, REFRESH);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 6).what, TRANSFER);
+	assert_false(s.whole);
+	/* Each primary is asked for differences first. */
+	assert_int_equal(STEP(&s, NOW, NOT_RECEIVED, .fall_back = true).what, TRANSFER);
+	assert_true(s.whole);
+	assert_int_equal(STEP(&s, NOW, NOT_RECEIVED).what, QUERY);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 7).what, TRANSFER);
+	assert_false(s.whole);
+	STEP(&s, NOW, RECEIVED, .serial = 7, .timers = timers);
+	/* The operator's is the whole zone. */
+	assert_int_equal(STEP(&s, NOW, RETRANSFER).what, TRANSFER);
+	assert_true(s.whole);
+	STEP(&s, NOW, RECEIVED, .serial = 7, .timers = timers);
+	/* Expired: from a newer version differences help, from an older one they do not. */
+	s.content = SECONDARY_EXPIRED;
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, ANSWER, .serial = 8);
+	assert_false(s.whole);
+	STEP(&s, NOW, NOT_RECEIVED);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 3).what, TRANSFER);
+	assert_true(s.whole);
 }
 
 static void bootstrap_backs_off_by_the_square_up_to_two_hours(void **state)
@@ -870,6 +924,7 @@ int main(void)
 	static struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + 64];
 	size_t cnt = 0;
 	const struct CMUnitTest scenarios[] = {
+		cmocka_unit_test(differences_are_wanted_only_where_they_can_help),
 		cmocka_unit_test(bootstrap_backs_off_by_the_square_up_to_two_hours),
 		cmocka_unit_test(bootstrap_back_off_is_spread),
 		cmocka_unit_test(notify_and_operator_reset_the_back_off),

@@ -727,6 +727,21 @@ static void a_difference_that_ends_without_closing_soa_is_not_complete(void **st
 	CHAIN(XFRIN_MORE, 7, 5, 7);
 }
 
+static void a_new_soa_that_is_not_the_announced_one_fails(void **state)
+{
+	struct stream *s = *state;
+	struct message *m = next(s);
+
+	message_soa(m, APEX, 7);
+	message_soa(m, APEX, 5);
+	message_soa(m, APEX, 7);
+	/* the same serial, another MINIMUM */
+	m->w.cur[-1] ^= 1;
+	message_soa(m, APEX, 7);
+	assert_int_equal(push(s), XFRIN_END_SOA);
+	assert_describes(s, "message 1, record 3 (example. SOA)");
+}
+
 static void a_record_behind_the_differences_fails(void **state)
 {
 	CHAIN(XFRIN_BEHIND_END, 7, 5, 7, 7, 7);
@@ -840,6 +855,7 @@ int main(void)
 		IXFR(an_older_answer_with_more_than_a_soa_fails),
 		IXFR(differences_over_the_wrap_of_serials_pass),
 		IXFR(a_difference_that_ends_without_closing_soa_is_not_complete),
+		IXFR(a_new_soa_that_is_not_the_announced_one_fails),
 		IXFR(a_record_behind_the_differences_fails),
 		cmocka_unit_test(an_axfr_request_is_header_and_question),
 		cmocka_unit_test(an_ixfr_request_carries_our_serial_in_authority),

@@ -28,14 +28,19 @@ struct primary {
 	bool soa_apart;
 	uint32_t expire;
 	unsigned hosts;
-	size_t cut;	   /* octets of a transfer that are sent; SIZE_MAX: all */
-	size_t segment;	   /* octets per write; 0: one write */
-	bool deaf;	   /* to SOA queries */
-	bool silent;	   /* accepts transfers and says nothing */
-	bool truncate;	   /* SOA answers over UDP have TC */
-	bool no_edns;	   /* FORMERR to a query with OPT */
-	bool forged_first; /* a wrong id before the right answer */
-	unsigned udp_queries, tcp_queries, transfers;
+	size_t cut;	     /* octets of a transfer that are sent; SIZE_MAX: all */
+	size_t segment;	     /* octets per write; 0: one write */
+	bool deaf;	     /* to SOA queries */
+	bool silent;	     /* accepts transfers and says nothing */
+	bool truncate;	     /* SOA answers over UDP have TC */
+	bool no_edns;	     /* FORMERR to a query with OPT */
+	bool forged_first;   /* a wrong id before the right answer */
+	int64_t change_from; /* IXFR is answered with a difference from this version; -1: with the whole zone */
+	uint16_t ixfr_rcode; /* to IXFR */
+	bool bad_change;     /* it deletes what is not there */
+	uint32_t old_expire; /* of the version that a difference is from; 0: expire */
+	size_t cut_ixfr;     /* as cut, of an IXFR; 0 with change_from -1 */
+	unsigned udp_queries, tcp_queries, transfers, ixfrs;
 	size_t stream_len; /* of the last transfer, before the cut */
 };
 
@@ -161,7 +166,7 @@ static void append_message(struct connection *c, const struct message *m)
 }
 
 /* One message per record. */
-static void make_transfer(struct connection *c, uint16_t id)
+static void make_transfer(struct connection *c, uint16_t id, uint16_t qtype)
 {
 	struct primary *p = c->p;
 	struct message *m = malloc(sizeof(*m));
@@ -170,7 +175,7 @@ static void make_transfer(struct connection *c, uint16_t id)
 	for (i = 0; i < p->hosts + 3; i++) {
 		char host[32];
 
-		message_begin(m, id, DNS_FLAG_QR | DNS_FLAG_AA, "example.", DNS_TYPE_AXFR, DNS_CLASS_IN);
+		message_begin(m, id, DNS_FLAG_QR | DNS_FLAG_AA, "example.", qtype, DNS_CLASS_IN);
 		snprintf(host, sizeof(host), "h%u.example.", i);
 		if (i == 0 || i == p->hosts + 2)
 			put_zone_soa(m, p->serial, p->expire);
@@ -184,6 +189,32 @@ static void make_transfer(struct connection *c, uint16_t id)
 	p->stream_len = c->out_len;
 	if (c->out_len > p->cut)
 		c->out_len = p->cut;
+}
+
+/* One difference: h3 goes, a host that is named after the new version comes. */
+static void make_change(struct connection *c, uint16_t id)
+{
+	struct primary *p = c->p;
+	struct message *m = malloc(sizeof(*m));
+	char host[32];
+
+	message_begin(m, id, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_AA | p->ixfr_rcode), "example.", DNS_TYPE_IXFR,
+		      DNS_CLASS_IN);
+	if (p->ixfr_rcode == 0) {
+		put_zone_soa(m, p->serial, p->expire);
+		put_zone_soa(m, (uint32_t)p->change_from, p->old_expire != 0 ? p->old_expire : p->expire);
+		snprintf(host, sizeof(host), p->bad_change ? "absent.example." : "h%u.example.",
+			 p->serial + 1);
+		message_a(m, host, p->serial + 1);
+		put_zone_soa(m, p->serial, p->expire);
+		snprintf(host, sizeof(host), "v%u.example.", p->serial);
+		message_a(m, host, p->serial);
+		put_zone_soa(m, p->serial, p->expire);
+	}
+	append_message(c, m);
+	free(m);
+	if (c->out_len > p->cut_ixfr)
+		c->out_len = p->cut_ixfr;
 }
 
 static void answer_request(struct connection *c)
@@ -206,7 +237,11 @@ static void answer_request(struct connection *c)
 	p->transfers++;
 	if (p->silent)
 		return;
-	make_transfer(c, wire_load16(query));
+	p->ixfrs += type == DNS_TYPE_IXFR;
+	if (type == DNS_TYPE_IXFR && (p->change_from >= 0 || p->ixfr_rcode != 0))
+		make_change(c, wire_load16(query));
+	else
+		make_transfer(c, wire_load16(query), type);
 	write_on(c);
 }
 
@@ -247,7 +282,13 @@ static void primary_open(struct primary *p, uv_loop_t *loop)
 	struct sockaddr_in a;
 	int len = sizeof(a);
 
-	*p = (struct primary){.loop = loop, .serial = 1, .expire = 86400, .hosts = 5, .cut = SIZE_MAX};
+	*p = (struct primary){.loop = loop,
+			      .serial = 1,
+			      .expire = 86400,
+			      .hosts = 5,
+			      .cut = SIZE_MAX,
+			      .change_from = -1,
+			      .cut_ixfr = SIZE_MAX};
 	uv_ip4_addr("127.0.0.1", 0, &a);
 	uv_tcp_init(loop, &p->listener);
 	assert_int_equal(uv_tcp_bind(&p->listener, (struct sockaddr *)&a, 0), 0);
@@ -604,6 +645,100 @@ static void a_lower_serial_is_kept_and_shown(void **state)
 	assert_int_equal(b->primary.transfers, 1);
 }
 
+static void a_change_comes_as_a_difference_from_what_is_served(void **state)
+{
+	struct bench *b = *state;
+
+	b->config_primary.ixfr = true;
+	b->primary.serial = 2;
+	b->primary.change_from = 1;
+	refresh(b);
+	assert_string_equal(b->error, "");
+	assert_int_equal(served(b, NULL), 2);
+	assert_string_equal(info(b).last_transfer_type, "IXFR");
+	assert_int_equal(info(b).last_transfer_deltas, 1);
+	assert_int_equal(info(b).last_transfer_added, 1);
+	assert_int_equal(info(b).last_transfer_removed, 1);
+	assert_int_equal(info(b).records, 7);
+	assert_int_equal(counter(b, ZONES_CNT_ixfr_ok), 1);
+	/* The operator's retransfer is not. */
+	retransfer(b);
+	assert_string_equal(info(b).last_transfer_type, "AXFR");
+	assert_int_equal(b->primary.ixfrs, 1);
+}
+
+static void a_primary_without_ixfr_is_not_asked_for_it(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.serial = 2;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 2);
+	assert_int_equal(b->primary.ixfrs, 0);
+}
+
+/* Cut after any octet: the whole zone follows within the round, and what was held for the difference is let go. */
+static void an_ixfr_cut_after_any_octet_is_followed_by_axfr(void **state)
+{
+	struct bench *b = *state;
+	unsigned fallbacks = 0;
+	size_t cut;
+
+	b->config_primary.ixfr = true;
+	for (cut = 0; cut < 400; cut += 13) {
+		b->primary.change_from = b->primary.serial++;
+		b->primary.bad_change = cut >= 300;
+		b->primary.cut_ixfr = cut;
+		refresh(b);
+		assert_string_equal(b->error, "");
+		assert_int_equal(served(b, NULL), b->primary.serial);
+		assert_string_equal(info(b).last_transfer_type, "AXFR");
+		assert_int_equal(info(b).ixfr_fallbacks, ++fallbacks);
+	}
+	assert_int_equal(info(b).transfers_failed, 0);
+	assert_int_equal(counter(b, ZONES_CNT_ixfr_fallbacks), fallbacks);
+}
+
+static void a_refusal_of_ixfr_is_remembered(void **state)
+{
+	struct bench *b = *state;
+
+	b->config_primary.ixfr = true;
+	b->primary.ixfr_rcode = DNS_RCODE_SERVFAIL;
+	b->primary.serial++;
+	refresh(b);
+	b->primary.ixfr_rcode = DNS_RCODE_NOTIMP;
+	b->primary.serial++;
+	refresh(b);
+	assert_int_equal(b->primary.ixfrs, 2);
+	b->primary.serial++;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 4);
+	assert_int_equal(b->primary.ixfrs, 2);
+	assert_int_equal(info(b).ixfr_fallbacks, 2);
+}
+
+static void an_expired_zone_comes_back_by_a_difference(void **state)
+{
+	struct bench *b = *state;
+	enum zone_marker marker = ZONE_NOT_LOADED;
+
+	b->config_primary.ixfr = true;
+	b->primary.expire = 1;
+	b->primary.serial = 2;
+	refresh(b);
+	b->primary.deaf = true;
+	UNTIL(b, served(b, &marker) == -1);
+	assert_int_equal(marker, ZONE_EXPIRED);
+	b->primary.deaf = false;
+	b->primary.expire = 1000;
+	b->primary.serial = 3;
+	b->primary.change_from = 2;
+	b->primary.old_expire = 1;
+	UNTIL(b, served(b, NULL) == 3);
+	assert_string_equal(info(b).last_transfer_type, "IXFR");
+}
+
 static void an_operator_can_take_a_lower_serial(void **state)
 {
 	struct bench *b = *state;
@@ -798,6 +933,11 @@ int main(void)
 		LOADED(a_large_zone_passes_the_bounded_queue),
 		LOADED(a_lower_serial_is_kept_and_shown),
 		LOADED(an_operator_can_take_a_lower_serial),
+		LOADED(a_change_comes_as_a_difference_from_what_is_served),
+		LOADED(a_primary_without_ixfr_is_not_asked_for_it),
+		LOADED(an_ixfr_cut_after_any_octet_is_followed_by_axfr),
+		LOADED(a_refusal_of_ixfr_is_remembered),
+		LOADED(an_expired_zone_comes_back_by_a_difference),
 		LOADED(serials_wrap),
 		LOADED(a_transfer_older_than_the_soa_answer_is_discarded),
 		LOADED(a_zone_expires_and_comes_back_without_transfer),

@@ -595,6 +595,27 @@ static void folding_touches_ascii_letters_only(void **state)
 	}
 }
 
+static void folding_minds_no_neighbour(void **state)
+{
+	/* Eight octets are folded at once: none may change another's result, wherever it stands. */
+	static const uint8_t fill[] = {0x00, 0x7F, 0x80, 0xFF, 'A', 'z'};
+
+	(void)state;
+	for (unsigned f = 0; f < sizeof(fill); f++)
+		for (unsigned c = 0; c < 256; c++)
+			for (unsigned at = 0; at < 19; at++) {
+				uint8_t in[19], out[19], lower = fill[f] == 'A' ? 'a' : fill[f];
+
+				memset(in, fill[f], sizeof(in));
+				in[at] = (uint8_t)c;
+				name_lower(out, in, sizeof(in));
+				for (unsigned i = 0; i < sizeof(in); i++)
+					assert_int_equal(out[i], i != at		? lower
+								 : c >= 'A' && c <= 'Z' ? c + 32
+											: c);
+			}
+}
+
 static void the_hash_chain_runs_from_the_root_label_by_label(void **state)
 {
 	static const uint8_t name[] = "\3www\7example\3com";
@@ -822,6 +843,7 @@ int main(void)
 		cmocka_unit_test(order_and_equality_are_those_of_a_naive_model_and_of_ldns),
 		cmocka_unit_test(ancestry_goes_by_labels_not_by_octets),
 		cmocka_unit_test(folding_touches_ascii_letters_only),
+		cmocka_unit_test(folding_minds_no_neighbour),
 		cmocka_unit_test(the_hash_chain_runs_from_the_root_label_by_label),
 		cmocka_unit_test(the_hash_of_a_suffix_does_not_depend_on_what_is_before_it),
 		cmocka_unit_test(the_root_and_the_longest_name_can_be_hashed),

@@ -25,6 +25,10 @@ struct answer_engine {
 	unsigned number;
 };
 
+void answer_engine_read_clock(struct answer_engine *e)
+{
+}
+
 /* Takes every verdict in turn. */
 void answer_burst(struct answer_engine *e, struct answer_job *const jobs[], unsigned cnt)
 {

@@ -19,6 +19,10 @@
 
 struct answer_engine;
 
+void answer_engine_read_clock(struct answer_engine *e)
+{
+}
+
 void answer_burst(struct answer_engine *e, struct answer_job *const jobs[], unsigned cnt)
 {
 	fail(); // no worker ever runs here

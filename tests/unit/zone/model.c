@@ -595,7 +595,7 @@ static void check_glue(const struct model *m, const struct snapshot *s, const st
 static void check_targets(const struct model *m, const struct snapshot *s, const struct lookup *l,
 			  const uint8_t *owner, uint16_t type)
 {
-	unsigned iter = 0, expected = 0, found = 0;
+	unsigned iter = 0, expected = 0, found = 0, left = UINT32_MAX;
 	struct rrset_target target;
 	struct rrset set;
 
@@ -612,7 +612,7 @@ static void check_targets(const struct model *m, const struct snapshot *s, const
 		naive_lookup(m, name, &a);
 		expected += type == DNS_TYPE_NS || a.kind == LOOKUP_EXACT;
 	}
-	while (snapshot_next_target(s, l->entry, &set, &iter, &target)) {
+	while (snapshot_next_target(s, l->entry, &set, &iter, &left, &target)) {
 		assert_true(target.a.cnt + target.aaaa.cnt > 0);
 		found++;
 	}

@@ -356,6 +356,60 @@ static void memory_that_runs_out_fails_the_build_and_nothing_else(void **state)
 	model_fini(&m);
 }
 
+/* Adds (and, on request, deletes again) addresses at one name until the builder refuses; at most max records. */
+static unsigned endless(struct builder *b, bool distinct, bool del, unsigned max)
+{
+	uint8_t name[NAME_LEN_MAX], address[4];
+
+	wire_name("a.example.", name);
+	for (unsigned i = 0; i < max; i++) {
+		wire_store32(address, distinct ? i : 1);
+		if (builder_add(b, name, DNS_TYPE_A, 1, address, 4) != BUILDER_OK ||
+		    (del && builder_del(b, name, DNS_TYPE_A, address, 4) != BUILDER_OK))
+			return i;
+	}
+	return max;
+}
+
+static void one_name_without_end_is_refused_on_the_way(void **state)
+{
+	struct arena *arena = test_arena();
+	struct builder_limits limits = {.records = 1000};
+	struct builder_report report;
+	struct snapshot *base = NULL;
+	struct builder *b;
+
+	(void)state;
+	b = begin(arena, &limits, true, true);
+	assert_true(endless(b, true, false, 1000000) < 10000);
+	assert_int_equal(end(b, &report), BUILDER_LIMIT_RECORDS);
+	b = begin(arena, NULL, true, true);
+	assert_true(endless(b, true, false, 1000000) < 10000);
+	assert_int_equal(end(b, &report), BUILDER_LIMIT_MESSAGE);
+	assert_int_equal(report.type, DNS_TYPE_A);
+	/* Duplicates are no records. */
+	b = begin(arena, &limits, true, true);
+	assert_int_equal(endless(b, false, false, 100000), 100000);
+	assert_int_equal(builder_finish(b, &base, &report), BUILDER_OK);
+	assert_int_equal(report.skipped_duplicate, 99999);
+	builder_free(b);
+
+	b = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, &limits);
+	assert_true(endless(b, true, false, 1000000) < 1000);
+	assert_int_equal(end(b, &report), BUILDER_LIMIT_RECORDS);
+	limits = (struct builder_limits){.bytes = 10000};
+	b = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, &limits);
+	assert_true(endless(b, true, false, 1000000) < 1000);
+	assert_int_equal(end(b, &report), BUILDER_LIMIT_BYTES);
+	/* What comes and goes leaves the zone as it is, but the list grows. */
+	limits = (struct builder_limits){.records = 1000};
+	b = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, &limits);
+	assert_true(endless(b, true, true, 1000000) < 40000);
+	assert_int_equal(end(b, &report), BUILDER_LIMIT_RECORDS);
+	snapshot_retire(base);
+	test_arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +418,7 @@ int main(void)
 		cmocka_unit_test(the_largest_message_is_the_limit_of_a_set),
 		cmocka_unit_test(many_types_at_one_name_work),
 		cmocka_unit_test(extreme_names_are_names),
+		cmocka_unit_test(one_name_without_end_is_refused_on_the_way),
 		cmocka_unit_test(memory_that_runs_out_fails_the_build_and_nothing_else),
 	};
 

@@ -1,0 +1,109 @@
+/*
+ * "offenders" and "cookies reload": what the answer engines know and what they can be told while they run.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "control/cookie_file.h"
+#include "control/ctl_internal.h"
+
+/* A configuration that engines were given. Kept to the end: nobody has to know when the last of them has let go. */
+struct ctl_offer {
+	struct ctl_offer *next;
+	struct answer_config config;
+};
+
+static json_t *offender(const struct rrl_offender *o, unsigned worker)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(o->net.family == 4 ? AF_INET : AF_INET6, o->net.addr, text, sizeof(text));
+	return json_pack("{s:s, s:i, s:s, s:I, s:i}", "network", text, "prefix", (int)o->net.prefix, "class",
+			 rrl_class_text[o->class], "limited", (json_int_t)o->count, "worker", (int)worker);
+}
+
+static int by_count(const void *a, const void *b)
+{
+	const struct rrl_offender *x = a, *y = b;
+
+	return (x->count < y->count) - (x->count > y->count);
+}
+
+void ctl_offenders(struct ctl_conn *conn, const struct ctl_args *args)
+{
+	const struct ctl *ctl = conn->ctl;
+	unsigned workers = net_worker_cnt(ctl->env.net);
+	json_t *list = json_array();
+
+	for (unsigned w = 0; w < workers; w++) {
+		struct rrl_offender found[RRL_OFFENDERS_MAX];
+		unsigned cnt = answer_offenders(ctl->env.engines[w], found);
+
+		qsort(found, cnt, sizeof(found[0]), by_count);
+		for (unsigned i = 0; i < cnt; i++) {
+			if (json_array_append_new(list, offender(&found[i], w)) < 0) {
+				json_decref(list);
+				ctl_reply(conn, NULL);
+				return;
+			}
+		}
+	}
+	ctl_reply(conn, json_pack("{s:b, s:o}", "limits", (int)(ctl->env.config->answer.rrl.rate > 0),
+				  "offenders", list));
+}
+
+static void give(struct ctl *ctl, struct ctl_offer *offer)
+{
+	unsigned workers = net_worker_cnt(ctl->env.net);
+
+	offer->next = ctl->offers;
+	ctl->offers = offer;
+	for (unsigned i = 0; i < workers; i++)
+		answer_engine_offer_config(ctl->env.engines[i], &offer->config);
+	if (ctl->env.stream != NULL)
+		stream_offer_config(ctl->env.stream, &offer->config);
+}
+
+void ctl_cookies_reload(struct ctl_conn *conn, const struct ctl_args *args)
+{
+	struct ctl *ctl = conn->ctl;
+	const struct config *config = ctl->env.config;
+	char error[COOKIE_FILE_ERROR_CAP];
+	struct ctl_offer *offer;
+
+	if (config->cookie_file == NULL) {
+		ctl_reply_error(conn, "failed", NULL, "server.cookie-secrets is not configured");
+		return;
+	}
+	offer = malloc(sizeof(*offer));
+	if (offer == NULL) {
+		ctl_reply(conn, NULL);
+		return;
+	}
+	offer->config = config->answer;
+	if (cookie_file_load(config->cookie_file, &offer->config.edns.cookie, error) < 0) {
+		OPENSSL_cleanse(offer, sizeof(*offer));
+		free(offer);
+		ctl_reply_error(conn, "failed", NULL, "%s; the former secrets are still used", error);
+		return;
+	}
+	give(ctl, offer);
+	log_event(ctl->env.log, LOG_NOTICE, "cookies-reloaded", NULL, NULL, "secrets=%u",
+		  offer->config.edns.cookie.secret_cnt);
+	ctl_reply(conn, json_pack("{s:i}", "secrets", (int)offer->config.edns.cookie.secret_cnt));
+}
+
+void ctl_offers_free(struct ctl *ctl)
+{
+	while (ctl->offers != NULL) {
+		struct ctl_offer *next = ctl->offers->next;
+
+		OPENSSL_cleanse(ctl->offers, sizeof(*ctl->offers));
+		free(ctl->offers);
+		ctl->offers = next;
+	}
+}

@@ -1,0 +1,447 @@
+#!/usr/bin/python3
+"""Signed transfers (RFC 8945): knotd, nsd and named with the right key, a wrong one and none; a scripted primary that
+tampers with what it signs; NOTIFY that has to be signed."""
+
+import base64
+import struct
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+import lab
+from lab_wire import soa_serial
+from primary import ScriptedPrimary, answer, framed, message, soa, whole
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.opcode
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rdtypes.ANY.TSIG
+import dns.rrset
+import dns.tsig
+
+ZONE = "example."
+KEY, SECRET = "transfer.key.", base64.b64encode(b"s3cret-of-the-transfer-key-in-test").decode()
+OTHER, OTHER_SECRET = "other.key.", base64.b64encode(b"another-secret-for-another-key-yes").decode()
+ALGORITHM = "hmac-sha256"
+
+
+def rewrite(file, *pairs):
+    text = file.read_text()
+    for old, new in pairs:
+        assert old in text, f"{old!r} is not in {file}"
+        text = text.replace(old, new)
+    file.write_text(text)
+
+
+# --- real primaries that want everything signed ---
+
+class SignedKnotd(lab.Knotd):
+    def configure(self):
+        super().configure()
+        rewrite(self.dir / "knot.conf",
+                ("remote:\n", f"key:\n  - id: {KEY}\n    algorithm: {self.algorithm}\n    secret: {SECRET}\nremote:\n"),
+                (f"    address: {lab.SECONDARY}@53", f"    address: {lab.SECONDARY}@53\n    key: {KEY}"),
+                ("    action: transfer", f"    action: transfer\n    key: {KEY}"),
+                ("journal-content: none", "journal-content: changes"), ("zonefile-load: whole", "zonefile-load: difference"))
+        (self.dir / "db").mkdir(exist_ok=True)
+
+
+class SignedNsd(lab.Nsd):
+    def configure(self):
+        super().configure()
+        rewrite(self.dir / "nsd.conf",
+                ("zone:\n", f'key:\n    name: "{KEY}"\n    algorithm: {self.algorithm}\n    secret: "{SECRET}"\nzone:\n'),
+                ("NOKEY", KEY))
+
+
+class SignedNamed(lab.Named):
+    def configure(self):
+        super().configure()
+        rewrite(self.dir / "named.conf",
+                ("options {", f'key "{KEY}" {{ algorithm {self.algorithm}; secret "{SECRET}"; }};\noptions {{'),
+                ("allow-transfer { any; };", f'allow-transfer {{ key "{KEY}"; }};'),
+                (f"{lab.SECONDARY};", f'{lab.SECONDARY} key "{KEY}";'))
+
+
+KINDS = {"knotd": SignedKnotd, "nsd": SignedNsd, "named": SignedNamed}
+
+
+def start_primary(net, kind, zones, algorithm=ALGORITHM):
+    primary = KINDS[kind](net, zones, [lab.PRIMARY, lab.PRIMARY6], True, [lab.SECONDARY])
+    primary.algorithm = algorithm
+    return primary.start()
+
+
+def key_file(net, name=KEY, secret=SECRET, algorithm=ALGORITHM, mode=0o600):
+    file = net.dir / f"{name}{algorithm}.key"
+    file.write_text(f'key "{name}" {{\n\talgorithm {algorithm};\n\tsecret "{secret}";\n}};\n')
+    file.chmod(mode)
+    return str(file)
+
+
+def with_key(net, name=KEY, secret=SECRET, algorithm=ALGORITHM, **zone):
+    """Changes to the configuration: the first primary has this key."""
+    return {"keys": [{"name": name, "file": key_file(net, name, secret, algorithm)}],
+            "primaries": [{"name": "first", "address": lab.PRIMARY, "key": name}],
+            "zones": [{"name": ZONE, "primaries": ["first"], **zone}]}
+
+
+@lab.each(kind=["knotd", "nsd", "named"])
+def test_transfers_and_notify_are_signed(net, kind):
+    # Large enough for several messages.
+    primary = start_primary(net, kind, {ZONE: lab.zone_text(ZONE, 1, hosts=20000)})
+    daemon = net.lockstepd(change=with_key(net))
+    net.wait_serial(ZONE, 1)
+    assert daemon.zone(ZONE)["last_transfer_messages"] > 3
+    for serial in (2, 3):
+        primary.update(ZONE, lab.zone_text(ZONE, serial, hosts=20000, extra=[f"new{serial} IN A 192.0.2.{serial}"]))
+        net.wait_serial(ZONE, serial)
+    status = daemon.zone(ZONE)
+    assert status["notifies"] >= 2 and status["last_notify_to_served_us"] > 0, status
+    assert status["notifies_refused"] == 0 and status["transfers_failed"] == 0, status
+    assert net.dig(f"new3.{ZONE}").answer and net.dig(f"h19999.{ZONE}").answer
+    assert SECRET not in daemon.log() and SECRET not in str(daemon.ctl("stats"))
+
+
+@lab.each(algorithm=["hmac-sha1", "hmac-sha224", "hmac-sha384", "hmac-sha512"])
+def test_every_algorithm(net, algorithm):
+    start_primary(net, "knotd", {ZONE: lab.zone_text(ZONE, 1)}, algorithm)
+    net.lockstepd(change=with_key(net, algorithm=algorithm))
+    net.wait_serial(ZONE, 1)
+
+
+WRONG = {
+    "another key": dict(name=OTHER, secret=OTHER_SECRET),
+    "the wrong secret": dict(secret=OTHER_SECRET),
+    "another algorithm": dict(algorithm="hmac-sha512"),
+    "no key": None,
+}
+
+
+@lab.timeout(240)
+@lab.each(kind=["knotd", "nsd", "named"])
+def test_with_the_wrong_key_or_none_nothing_is_transferred(net, kind):
+    start_primary(net, kind, {ZONE: lab.zone_text(ZONE, 1)})
+    for what, key in WRONG.items():
+        daemon = net.lockstepd([ZONE], change=with_key(net, **key) if key is not None else None)
+        status = lab.wait_until(lambda: (s := daemon.zone(ZONE))["transfers_failed"] > 0 and s, 10, f"{what}: refused")
+        assert not status["loaded"], (what, status)
+        reason = status["last_error"]
+        if key is None:
+            assert "the primary answered" in reason, (what, reason)
+        else:
+            assert any(t in reason for t in ("BADKEY", "BADSIG", "a signature is missing", "the primary answered",
+                                             "stream ended", "reset")), (what, reason)
+        assert net.dig(ZONE, "SOA").rcode() == dns.rcode.SERVFAIL
+        daemon.stop()
+
+
+# --- a scripted primary that signs, and tampers ---
+
+class Signer:
+    """The server's side of a transaction, over dnspython's TSIG."""
+
+    def __init__(self, request_wire, name=KEY, secret=SECRET):
+        self.keyring = {dns.name.from_text(name): dns.tsig.Key(name, secret, ALGORITHM)}
+        self.key = self.keyring[dns.name.from_text(name)]
+        self.request = dns.message.from_wire(request_wire, keyring=self.keyring) if name == KEY else None
+        self.request_mac = self.request.tsig[0].mac if self.request is not None else b""
+        self.ctx = None
+
+    def sign(self, wire, multi=True, when=None, unsigned=False):
+        """The message with its TSIG record; unsigned: only taken into the digest of the next one."""
+        if unsigned:
+            self.ctx.update(wire)
+            return wire
+        original_id = struct.unpack("!H", wire[:2])[0]
+        rdata = dns.rdtypes.ANY.TSIG.TSIG(dns.rdataclass.ANY, dns.rdatatype.TSIG, self.key.algorithm,
+                                          int(when or time.time()), 300, b"", original_id, 0, b"")
+        signed, self.ctx = dns.tsig.sign(wire, self.key, rdata, int(when or time.time()), self.request_mac, self.ctx,
+                                         multi)
+        body = signed.to_wire()
+        record = self.key.name.to_wire() + struct.pack("!HHIH", 250, 255, 0, len(body)) + body
+        arcount = struct.unpack("!H", wire[10:12])[0]
+        return wire[:10] + struct.pack("!H", arcount + 1) + wire[12:] + record
+
+
+class SigningPrimary(ScriptedPrimary):
+    """SOA answers are signed unless `sign_soa` is something else; transfers are what the test makes of them."""
+
+    def __init__(self, net):
+        self.sign_soa = lambda signer, wire: signer.sign(wire, multi=False)
+        super().__init__(net)
+        self.probe = self._soa
+
+    def _soa(self, primary, request, zone, tcp):
+        return self.sign_soa(Signer(request.wire), answer(primary, request, zone, tcp))
+
+
+def signed_stream(s, tamper=None, every=1, per_message=2, **kw):
+    """All messages; every n-th, the first and the last are signed. tamper(i, last, signer, wire) may send another."""
+    signer = Signer(s.request.wire)
+    messages = s.messages(per_message=per_message)
+    out = []
+    for i, m in enumerate(messages):
+        last = i == len(messages) - 1
+        if tamper is not None and (other := tamper(i, last, signer, m)) is not None:
+            out.append(other)
+        else:
+            out.append(signer.sign(m, unsigned=not (i == 0 or last or i % every == 0), **kw))
+    return b"".join(framed(m) for m in out)
+
+
+def good(s):
+    s.send(signed_stream(s))
+
+
+def begin(net, hosts=10, **change):
+    primary = SigningPrimary(net)
+    primary.transfer = good
+    primary.zone(ZONE, 1, hosts)
+    daemon = net.lockstepd(change={**with_key(net), **change})
+    net.wait_serial(ZONE, 1)
+    return primary, daemon
+
+
+def notify(net, serial, name=KEY, secret=SECRET, sign=True, when=None, mac=None, source=lab.PRIMARY):
+    """A NOTIFY as octets, signed; the response as octets and, if it can be verified, as a message."""
+    m = dns.message.make_query(ZONE, "SOA")
+    m.set_opcode(dns.opcode.NOTIFY)
+    m.flags |= dns.flags.AA
+    m.flags &= ~dns.flags.RD
+    m.answer.append(dns.rrset.from_text(ZONE, 300, "IN", "SOA", f"a. b. {serial} 1 1 1 1"))
+    wire = m.to_wire()
+    if sign:
+        signer = Signer.__new__(Signer)
+        signer.key, signer.request_mac, signer.ctx = dns.tsig.Key(name, secret, ALGORITHM), b"", None
+        wire = signer.sign(wire, multi=False, when=when)
+    if mac is not None:
+        wire = mac(wire)
+    return wire, net.exchange(wire, source=source)
+
+
+class Tsig:
+    """The TSIG record at the end of a message, unverified."""
+
+    def __init__(self, rdata):
+        _, used = dns.name.from_wire(rdata, 0)
+        _, self.time, _, mac_len = struct.unpack("!HIHH", rdata[used:used + 10])
+        self.mac = rdata[used + 10:used + 10 + mac_len]
+        _, self.error, self.other_len = struct.unpack("!HHH", rdata[used + 10 + mac_len:used + 16 + mac_len])
+
+
+def tsig_of(wire):
+    """None: there is none."""
+    counts = struct.unpack("!HHHH", wire[4:12])
+    at, found = 12, None
+    for _ in range(counts[0]):
+        at += dns.name.from_wire(wire, at)[1] + 4
+    for _ in range(sum(counts[1:])):
+        at += dns.name.from_wire(wire, at)[1]
+        rdtype, _, _, length = struct.unpack("!HHIH", wire[at:at + 10])
+        found = Tsig(wire[at + 10:at + 10 + length]) if rdtype == 250 else None
+        at += 10 + length
+    assert at == len(wire)
+    return found
+
+
+def rcode(wire):
+    return wire[3] & 15
+
+
+@lab.timeout(180)
+def test_signatures_of_a_transfer_by_the_rules(net):
+    primary, daemon = begin(net, hosts=400)
+    serial = 1
+
+    def attempt(fault, reason):
+        nonlocal serial
+        serial += 1
+        failures = daemon.zone(ZONE)["transfers_failed"]
+        primary.zone(ZONE, serial, 400)
+        primary.transfer = fault
+        notify(net, serial)
+        if reason is None:
+            net.wait_serial(ZONE, serial, timeout=8)
+            return
+        status = lab.wait_until(lambda: (s := daemon.zone(ZONE))["transfers_failed"] > failures and s, 15, "it failed")
+        assert reason in status["last_error"], status["last_error"]
+        assert status["serial"] == serial - 1 and soa_serial(net.dig(ZONE, "SOA")) == serial - 1, status
+        primary.transfer = good
+        net.ctl("zone", "refresh", ZONE)
+        net.wait_serial(ZONE, serial)
+
+    def flip(at):
+        """One bit of message `at`, after it was signed."""
+        return lambda s: s.send(signed_stream(s, lambda i, last, signer, m: bytes(
+            b ^ (1 if k == len(m) - 1 else 0) for k, b in enumerate(signer.sign(m))) if i == at else None))
+
+    cases = {
+        "every message signed": (good, None),
+        "99 unsigned in between": (lambda s: s.send(signed_stream(s, every=100)), None),
+        "100 unsigned in between": (lambda s: s.send(signed_stream(s, every=101)), "a signature is missing"),
+        "one message for all": (lambda s: s.send(signed_stream(s, per_message=1000)), None),
+        "not signed at all": (whole, "message 1: a signature is missing"),
+        "the first is not signed": (lambda s: s.send(signed_stream(s, lambda i, last, g, m: m if i == 0 else None)),
+                                    "message 1: a signature is missing"),
+        "only the first is signed": (lambda s: s.send(signed_stream(s, lambda i, last, g, m:
+                                                                    None if i == 0 else g.sign(m, unsigned=True))),
+                                     "a signature is missing"),
+        "the last is not signed": (lambda s: s.send(signed_stream(s, lambda i, last, g, m:
+                                                                  g.sign(m, unsigned=True) if last else None)),
+                                   "a signature is missing"),
+        "the first was changed": (flip(0), "message 1: the MAC is wrong (BADSIG)"),
+        "one in the middle was changed": (flip(5), "message 6: the MAC is wrong (BADSIG)"),
+        "an unsigned one was changed": (lambda s: s.send(signed_stream(s, lambda i, last, g, m: (
+            g.sign(m, unsigned=True), bytes([m[0], m[1], m[2], m[3] | 0x10]) + m[4:])[1] if i == 3 else None)),
+            "the MAC is wrong (BADSIG)"),
+        "one is left out": (lambda s: s.send(left_out(s)), "the MAC is wrong (BADSIG)"),
+        "signed an hour ago": (lambda s: s.send(signed_stream(s, when=time.time() - 3600)), "BADTIME"),
+        "signed with another secret": (lambda s: s.send(signed_by(s, KEY, OTHER_SECRET)), "BADSIG"),
+        "signed with another key": (lambda s: s.send(signed_by(s, OTHER, OTHER_SECRET)), "BADKEY"),
+        "a replay of another transfer": (lambda s: s.send(replayed(s)), "message 1: the MAC is wrong (BADSIG)"),
+    }
+    for name, (fault, reason) in cases.items():
+        try:
+            attempt(fault, reason)
+        except AssertionError as e:
+            raise AssertionError(f"{name}: {e}") from None
+    assert not primary.errors, primary.errors
+
+
+def left_out(s):
+    """All signed as they should be; the fifth does not arrive."""
+    signer = Signer(s.request.wire)
+    out = [signer.sign(m) for m in s.messages()]
+    return b"".join(framed(m) for i, m in enumerate(out) if i != 4)
+
+
+def signed_by(s, name, secret):
+    signer = Signer(s.request.wire)
+    signer.key = dns.tsig.Key(name, secret, ALGORITHM)
+    return b"".join(framed(signer.sign(m)) for m in s.messages())
+
+
+def replayed(s):
+    """What would have been right for another request with this id."""
+    signer = Signer(other_request(s.request))
+    return b"".join(framed(signer.sign(m)) for m in s.messages())
+
+
+def other_request(request):
+    m = dns.message.make_query(request.name, request.type)
+    m.id = request.id
+    signer = Signer.__new__(Signer)
+    signer.key, signer.request_mac, signer.ctx = dns.tsig.Key(KEY, SECRET, ALGORITHM), b"", None
+    return signer.sign(m.to_wire(), multi=False, when=time.time() - 60)
+
+
+def test_soa_answers_that_are_not_signed_rightly_are_no_answers(net):
+    primary, daemon = begin(net)
+    for serial, name, sign in ((2, "not signed", lambda signer, wire: wire),
+                               (3, "changed", lambda signer, wire: bytes(
+                                   b ^ (k == 2) for k, b in enumerate(signer.sign(wire, multi=False)))),
+                               (4, "an hour old", lambda signer, wire: signer.sign(wire, False, time.time() - 3600))):
+        primary.zone(ZONE, serial)
+        primary.sign_soa = sign
+        transfers = len(primary.transfers)
+        done = daemon.ctl_raw("zone", "refresh", ZONE)
+        assert done.returncode != 0 and "cannot be believed" in done.stderr, (name, done)
+        assert len(primary.transfers) == transfers, name
+    primary.sign_soa = lambda signer, wire: signer.sign(wire, multi=False)
+    net.ctl("zone", "refresh", ZONE)
+    net.wait_serial(ZONE, 4)
+    assert not primary.errors, primary.errors
+
+
+def test_a_forged_soa_answer_before_the_signed_one_is_passed_over(net):
+    primary, daemon = begin(net)
+    primary.zone(ZONE, 2)
+    primary.probe_once = lambda p, request, zone, tcp: [
+        message(request, [soa(ZONE, 9)]), message(request, rcode=9), primary._soa(p, request, zone, tcp)]
+    net.ctl("zone", "refresh", ZONE)
+    net.wait_serial(ZONE, 2)
+    assert daemon.zone(ZONE)["primary_serial"] == 2
+
+
+def test_notify_has_to_be_signed_by_the_key_of_the_primary(net):
+    primary, daemon = begin(net, keys=[{"name": KEY, "file": key_file(net)},
+                                       {"name": OTHER, "file": key_file(net, OTHER, OTHER_SECRET)}])
+    primary.zone(ZONE, 2)
+    probes = len(primary.probes)
+    refused = [
+        ("not signed", dict(sign=False), None),
+        ("a key nobody knows", dict(name="unknown.key."), 17),
+        ("the wrong secret", dict(secret=OTHER_SECRET), 16),
+        ("an hour ago", dict(when=time.time() - 3600), 18),
+        ("another key of ours", dict(name=OTHER, secret=OTHER_SECRET), 0),
+    ]
+    for cnt, (name, how, error) in enumerate(refused, 1):
+        _, reply = notify(net, 2, **how)
+        assert rcode(reply) == dns.rcode.NOTAUTH and reply[2] & 0x80, (name, reply.hex())
+        tsig = tsig_of(reply)
+        assert (tsig is None) if error is None else (tsig is not None and tsig.error == error), (name, tsig)
+        assert daemon.zone(ZONE)["notifies_refused"] == cnt, name
+    # A stranger is not told what is known here, whatever it signs with.
+    _, reply = notify(net, 2, source=lab.STRANGER)
+    assert rcode(reply) == dns.rcode.REFUSED and tsig_of(reply) is None
+    time.sleep(0.3)
+    assert len(primary.probes) == probes and daemon.zone(ZONE)["serial"] == 1
+    assert daemon.counter("zones", "notify_unsigned") == len(refused)
+    daemon.wait_log(r"notify-refused zone=example\. .*key=unknown\.key\. reason=.*BADKEY")
+    signed, reply = notify(net, 2)
+    assert rcode(reply) == dns.rcode.NOERROR, reply.hex()
+    net.wait_serial(ZONE, 2)
+    # The response is signed by the same key, over the MAC of the request.
+    request_mac = tsig_of(signed).mac
+    keyring = {dns.name.from_text(KEY): dns.tsig.Key(KEY, SECRET, ALGORITHM)}
+    m = dns.message.from_wire(reply, keyring=keyring, request_mac=request_mac)
+    assert m.had_tsig and m.flags & dns.flags.AA and m.opcode() == dns.opcode.NOTIFY
+
+
+def test_a_primary_without_a_key_may_sign_its_notify(net):
+    primary = ScriptedPrimary(net)
+    primary.zone(ZONE, 1)
+    net.lockstepd(change={"keys": [{"name": KEY, "file": key_file(net)}], "zones": [{"name": ZONE, "primaries": ["first"]}]})
+    net.wait_serial(ZONE, 1)
+    primary.zone(ZONE, 2)
+    signed, reply = notify(net, 2)
+    assert rcode(reply) == dns.rcode.NOERROR and tsig_of(reply) is not None
+    net.wait_serial(ZONE, 2)
+    _, reply = notify(net, 3, name="unknown.key.")
+    assert rcode(reply) == dns.rcode.NOTAUTH and tsig_of(reply).error == 17
+
+
+def test_secrets_need_a_file_that_others_cannot_read(net):
+    inline = {**with_key(net), "keys": [{"name": KEY, "algorithm": ALGORITHM, "secret": SECRET}]}
+    primary = SigningPrimary(net)
+    primary.transfer = good
+    primary.zone(ZONE, 1)
+    daemon = net.lockstepd(change=inline, start=False)
+    daemon.config_file.chmod(0o644)
+    try:
+        daemon.start()
+        raise RuntimeError("it started with a secret that all may read")
+    except AssertionError as e:
+        assert "others may read this file" in str(e) and SECRET not in str(e), e
+    daemon.config_file.chmod(0o600)
+    daemon = daemon.start()
+    net.wait_serial(ZONE, 1)
+    daemon.stop()
+    Path(key_file(net)).chmod(0o644)
+    daemon = net.lockstepd(change=with_key(net) | {"keys": [{"name": KEY, "file": key_file(net, mode=0o644)}]}, start=False)
+    try:
+        daemon.start()
+        raise RuntimeError("it started with a key file that all may read")
+    except AssertionError as e:
+        assert "others may read" in str(e), e
+
+
+if __name__ == "__main__":
+    lab.main()
