@@ -141,6 +141,7 @@ static void add_big_zone(struct ask_world *w)
 	for (unsigned i = 0; i < 40; i++) {
 		fprintf(f, "forty A 10.0.0.%u\n", i);
 		fprintf(f, "many MX %u m%u\nm%u A 10.1.0.%u\nm%u AAAA 2001:db8::%x\n", i, i, i, i, i, i + 1);
+		fprintf(f, "mute MX %u %s%u\n", i, i < 20 ? "nothing" : "m", i);
 		fprintf(f, "zone NS n%u.zone\nn%u.zone A 10.2.0.%u\n", i, i, i);
 		fprintf(f, "sibs NS n%u.zone\n", i);
 		fprintf(f, "chain%u CNAME chain%u\n", i, i + 1);
@@ -562,6 +563,8 @@ static void the_work_for_additional_addresses_is_bounded(void **state)
 
 	assert_int_equal(lines_with(text, "an "), 40);
 	assert_int_equal(lines_with(text, "ar "), 32);
+	/* Names without an address cost a lookup too. */
+	assert_int_equal(lines_with(ask(*state, "mute.big.test. MX tcp"), "ar "), 0);
 }
 
 /* 88: RFC 9471 3.1 */
