@@ -1,5 +1,7 @@
 #include "control/notify.h"
 
+#include "dataplane/dns/record.h"
+
 #define OPT_LEN	    11
 #define OPT_PAYLOAD 1232 /* as for every other answer of ours, RFC 9715 3.2 */
 
@@ -45,24 +47,16 @@ static void read_answer(struct wire_in *in, uint8_t *rdata, bool first, struct n
 /* Returns the number of OPT records; *version is the last one's. */
 static unsigned read_others(struct wire_in *in, unsigned cnt, uint8_t *version)
 {
-	uint8_t owner[NAME_LEN_MAX];
+	struct record record;
 	unsigned opts = 0;
 
-	while (cnt-- > 0 && !in->bad) {
-		uint16_t type;
-		uint32_t ttl;
-
-		name_get(in, owner);
-		type = wire_get16(in);
-		wire_get16(in);
-		ttl = wire_get32(in);
-		wire_get_bytes(in, wire_get16(in));
-		if (type != DNS_TYPE_OPT || in->bad)
+	while (cnt-- > 0 && record_get(in, &record)) {
+		if (record.type != DNS_TYPE_OPT)
 			continue;
 		/* RFC 6891 6.1.2: its owner is the root. */
-		if (owner[0] != 0)
+		if (record.owner[0] != 0)
 			in->bad = true;
-		*version = (uint8_t)(ttl >> 16);
+		*version = (uint8_t)(record.ttl >> 16);
 		opts++;
 	}
 	return opts;

@@ -1,6 +1,8 @@
 /* The messages of a SOA query. Pure. */
 #include "control/refresh.h"
 
+#include "dataplane/dns/record.h"
+
 size_t refresh_query_put(const uint8_t *apex, uint16_t id, bool edns, uint8_t *out)
 {
 	struct wire_out w = wire_out_init(out + DNS_HEADER_LEN, REFRESH_QUERY_MAX - DNS_HEADER_LEN);
@@ -57,21 +59,12 @@ static void read_answer(struct wire_in *in, struct section *s)
 /* Only OPT matters: the upper bits of the RCODE, RFC 6891 6.1.3. */
 static uint16_t read_others(struct wire_in *in, unsigned cnt)
 {
-	uint8_t owner[NAME_LEN_MAX];
+	struct record record;
 	uint16_t upper = 0;
 
-	while (cnt-- > 0 && !in->bad) {
-		uint16_t type;
-		uint32_t ttl;
-
-		name_get(in, owner);
-		type = wire_get16(in);
-		wire_get16(in);
-		ttl = wire_get32(in);
-		wire_get_bytes(in, wire_get16(in));
-		if (type == DNS_TYPE_OPT && !in->bad)
-			upper = (uint16_t)(ttl >> 24 << 4);
-	}
+	while (cnt-- > 0 && record_get(in, &record))
+		if (record.type == DNS_TYPE_OPT)
+			upper = (uint16_t)(record.ttl >> 24 << 4);
 	return upper;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "control/rcode.h"
+#include "dataplane/dns/record.h"
 #include "dataplane/dns/serial.h"
 
 /* What the next record of the answer section is. */
@@ -15,7 +16,7 @@ enum state {
 	ENDED,
 };
 
-struct record {
+struct xfr_record {
 	const uint8_t *owner;
 	const uint8_t *rdata;
 	uint32_t ttl;
@@ -48,19 +49,19 @@ static enum xfrin_verdict begin(struct xfrin *x, enum xfrin_form form)
 	return sunk(x, x->sink.begin(x->sink.arg, form));
 }
 
-static enum xfrin_verdict add(struct xfrin *x, const struct record *r)
+static enum xfrin_verdict add(struct xfrin *x, const struct xfr_record *r)
 {
 	return sunk(x, x->sink.add(x->sink.arg, r->owner, r->type, r->ttl, r->rdata, r->rdata_len));
 }
 
-static enum xfrin_verdict del(struct xfrin *x, const struct record *r)
+static enum xfrin_verdict del(struct xfrin *x, const struct xfr_record *r)
 {
 	return sunk(x, x->sink.del(x->sink.arg, r->owner, r->type, r->rdata, r->rdata_len));
 }
 
 static enum xfrin_verdict begin_whole(struct xfrin *x)
 {
-	const struct record soa = {
+	const struct xfr_record soa = {
 		.owner = x->soa_owner,
 		.rdata = x->soa_rdata,
 		.ttl = x->soa_ttl,
@@ -72,7 +73,7 @@ static enum xfrin_verdict begin_whole(struct xfrin *x)
 	return v == XFRIN_MORE ? add(x, &soa) : v;
 }
 
-static enum xfrin_verdict take_opening_soa(struct xfrin *x, const struct record *r)
+static enum xfrin_verdict take_opening_soa(struct xfrin *x, const struct xfr_record *r)
 {
 	if (!r->is_soa)
 		return XFRIN_FIRST_SOA;
@@ -92,12 +93,12 @@ static enum xfrin_verdict take_opening_soa(struct xfrin *x, const struct record 
 	return XFRIN_MORE;
 }
 
-static bool is_opening_soa(const struct xfrin *x, const struct record *r)
+static bool is_opening_soa(const struct xfrin *x, const struct xfr_record *r)
 {
 	return rdata_compare(DNS_TYPE_SOA, r->rdata, r->rdata_len, x->soa_rdata, x->soa_len) == 0;
 }
 
-static enum xfrin_verdict end(struct xfrin *x, const struct record *r)
+static enum xfrin_verdict end(struct xfrin *x, const struct xfr_record *r)
 {
 	if (!is_opening_soa(x, r))
 		return XFRIN_END_SOA;
@@ -105,13 +106,13 @@ static enum xfrin_verdict end(struct xfrin *x, const struct record *r)
 	return XFRIN_DONE;
 }
 
-static enum xfrin_verdict take_body(struct xfrin *x, const struct record *r)
+static enum xfrin_verdict take_body(struct xfrin *x, const struct xfr_record *r)
 {
 	return r->is_soa ? end(x, r) : add(x, r);
 }
 
 /* The old SOA that opens a difference. */
-static enum xfrin_verdict begin_delta(struct xfrin *x, const struct record *r)
+static enum xfrin_verdict begin_delta(struct xfrin *x, const struct xfr_record *r)
 {
 	if (r->soa_serial != x->at_serial)
 		return XFRIN_CHAIN;
@@ -121,7 +122,7 @@ static enum xfrin_verdict begin_delta(struct xfrin *x, const struct record *r)
 	return del(x, r);
 }
 
-static enum xfrin_verdict take_second(struct xfrin *x, const struct record *r)
+static enum xfrin_verdict take_second(struct xfrin *x, const struct xfr_record *r)
 {
 	enum xfrin_verdict v;
 
@@ -139,7 +140,7 @@ static enum xfrin_verdict take_second(struct xfrin *x, const struct record *r)
 	return v == XFRIN_MORE ? begin_delta(x, r) : v;
 }
 
-static enum xfrin_verdict take_old(struct xfrin *x, const struct record *r)
+static enum xfrin_verdict take_old(struct xfrin *x, const struct xfr_record *r)
 {
 	if (!r->is_soa)
 		return del(x, r);
@@ -154,14 +155,14 @@ static enum xfrin_verdict take_old(struct xfrin *x, const struct record *r)
 	return add(x, r);
 }
 
-static enum xfrin_verdict take_new(struct xfrin *x, const struct record *r)
+static enum xfrin_verdict take_new(struct xfrin *x, const struct xfr_record *r)
 {
 	if (!r->is_soa)
 		return add(x, r);
 	return x->at_serial == x->serial ? end(x, r) : begin_delta(x, r);
 }
 
-static enum xfrin_verdict take_record(struct xfrin *x, const struct record *r)
+static enum xfrin_verdict take_record(struct xfrin *x, const struct xfr_record *r)
 {
 	switch ((enum state)x->state) {
 	case OPENING_SOA:
@@ -182,7 +183,7 @@ static enum xfrin_verdict take_record(struct xfrin *x, const struct record *r)
 
 static enum xfrin_verdict read_record(struct xfrin *x, struct wire_in *in)
 {
-	struct record r;
+	struct xfr_record r;
 	struct soa soa;
 	uint16_t class, rdlen;
 	int len;
@@ -221,20 +222,11 @@ static enum xfrin_verdict read_record(struct xfrin *x, struct wire_in *in)
 /* Authority and additional records mean nothing here (RFC 5936 2.2.4, 2.2.5) but for OPT's share of the RCODE. */
 static void skip_records(struct xfrin *x, struct wire_in *in, unsigned cnt)
 {
-	uint8_t owner[NAME_LEN_MAX];
+	struct record record;
 
-	while (cnt-- > 0 && !in->bad) {
-		uint16_t type;
-		uint32_t ttl;
-
-		name_get(in, owner);
-		type = wire_get16(in);
-		wire_get16(in);
-		ttl = wire_get32(in);
-		wire_get_bytes(in, wire_get16(in));
-		if (type == DNS_TYPE_OPT && !in->bad)
-			x->rcode |= (uint16_t)(ttl >> 24 << 4);
-	}
+	while (cnt-- > 0 && record_get(in, &record))
+		if (record.type == DNS_TYPE_OPT)
+			x->rcode |= (uint16_t)(record.ttl >> 24 << 4);
 }
 
 static enum xfrin_verdict read_question(struct xfrin *x, struct wire_in *in, unsigned cnt)
