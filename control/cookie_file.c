@@ -1,12 +1,11 @@
 #include "control/cookie_file.h"
 
+#include "control/secret_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <openssl/crypto.h>
 
@@ -82,85 +81,20 @@ static int parse(const char *path, const char *text, size_t len, struct cookie_c
 	return -EINVAL;
 }
 
-static const char *why_not_safe(const struct stat *st)
-{
-	if (!S_ISREG(st->st_mode))
-		return "not a regular file";
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return "its owner is neither root nor the user we run as";
-	if ((st->st_mode & (S_IRWXO | S_IWGRP)) != 0)
-		return "others may read or change it; chmod it to 0600, or 0640 for a group of ours";
-	if (st->st_size > FILE_LEN_MAX)
-		return "larger than 4 KiB";
-	return NULL;
-}
-
-/* Returns the octets read, or -errno. */
-static ssize_t read_whole(int fd, char *buf, size_t cap)
-{
-	size_t len = 0;
-
-	while (len < cap) {
-		ssize_t n = read(fd, buf + len, cap - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
-/* Not blocking, and no link: neither a FIFO nor a link put in its place does harm. Returns a descriptor or -errno. */
-static int open_safely(const char *path, char *error)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
-	const char *unsafe;
-	struct stat st;
-	int err = errno;
-
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		err = fd < 0 ? err : errno;
-		snprintf(error, COOKIE_FILE_ERROR_CAP, "%s: cannot open the file of cookie secrets: %s", path,
-			 err == ELOOP ? "it is a symbolic link, which could be made to lead elsewhere"
-				      : strerror(err));
-		if (fd >= 0)
-			close(fd);
-		return -err;
-	}
-	unsafe = why_not_safe(&st);
-	if (unsafe == NULL)
-		return fd;
-	snprintf(error, COOKIE_FILE_ERROR_CAP, "%s: the file of cookie secrets is refused: %s", path, unsafe);
-	close(fd);
-	return -EPERM;
-}
-
 int cookie_file_load(const char *path, struct cookie_config *out, char error[COOKIE_FILE_ERROR_CAP])
 {
 	struct cookie_config read = {.demand = out->demand};
-	char text[FILE_LEN_MAX];
-	int fd = open_safely(path, error);
-	ssize_t len;
-	int rc;
+	size_t len;
+	char *text;
+	int rc = secret_file_read(path, "file of cookie secrets", FILE_LEN_MAX, &text, &len, error,
+				  COOKIE_FILE_ERROR_CAP);
 
-	if (fd < 0)
-		return fd;
-	len = read_whole(fd, text, sizeof(text));
-	if (len < 0) {
-		rc = (int)len;
-		snprintf(error, COOKIE_FILE_ERROR_CAP, "%s: cannot read the file of cookie secrets: %s", path,
-			 strerror(-rc));
-	} else {
-		rc = parse(path, text, (size_t)len, &read, error);
-	}
+	if (rc < 0)
+		return rc;
+	rc = parse(path, text, len, &read, error);
 	if (rc == 0)
 		*out = read;
-	OPENSSL_cleanse(text, sizeof(text));
 	OPENSSL_cleanse(&read, sizeof(read));
-	close(fd);
+	secret_file_wipe(text, len);
 	return rc;
 }

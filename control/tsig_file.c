@@ -1,13 +1,12 @@
 #include "control/tsig_file.h"
 
+#include "control/secret_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define SECRET_TEXT_MAX 1024 /* 768 octets: more than any hash takes in */
 
@@ -317,81 +316,16 @@ void tsig_keys_fini(struct tsig_keys *keys)
 	*keys = (struct tsig_keys){0};
 }
 
-static const char *why_not_safe(const struct stat *st)
-{
-	if (!S_ISREG(st->st_mode))
-		return "not a regular file";
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return "its owner is neither root nor the user we run as";
-	if ((st->st_mode & (S_IRWXO | S_IWGRP)) != 0)
-		return "others may read or change it; chmod it to 0600, or 0640 for a group of ours";
-	if (st->st_size > TSIG_FILE_LEN_MAX)
-		return "larger than 1 MiB";
-	return NULL;
-}
-
-static int read_whole(int fd, char *buf, size_t cap, size_t *out_len)
-{
-	size_t len = 0;
-
-	while (len < cap) {
-		ssize_t n = read(fd, buf + len, cap - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	*out_len = len;
-	return 0;
-}
-
-static int open_failed(const char *path, char *error)
-{
-	int err = errno;
-
-	snprintf(error, TSIG_FILE_ERROR_CAP, "%s: cannot open the key file: %s", path,
-		 err == ELOOP ? "it is a symbolic link, which could be made to lead elsewhere"
-			      : strerror(err));
-	return -err;
-}
-
 int tsig_file_load(const char *path, bool allow_md5, struct tsig_keys *out, char error[TSIG_FILE_ERROR_CAP])
 {
-	/* Not blocking: a FIFO in its place must not hang us before it is seen to be one. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
-	const char *unsafe;
-	struct stat st;
-	char *text = NULL;
-	size_t len = 0;
-	int ret;
+	size_t len;
+	char *text;
+	int rc = secret_file_read(path, "key file", TSIG_FILE_LEN_MAX, &text, &len, error,
+				  TSIG_FILE_ERROR_CAP);
 
-	if (fd < 0)
-		return open_failed(path, error);
-	if (fstat(fd, &st) < 0) {
-		ret = open_failed(path, error);
-		goto close;
-	}
-	unsafe = why_not_safe(&st);
-	if (unsafe != NULL) {
-		snprintf(error, TSIG_FILE_ERROR_CAP, "%s: the key file is refused: %s", path, unsafe);
-		ret = -EPERM;
-		goto close;
-	}
-	text = malloc((size_t)st.st_size + 1);
-	ret = text == NULL ? -ENOMEM : read_whole(fd, text, (size_t)st.st_size, &len);
-	if (ret < 0)
-		snprintf(error, TSIG_FILE_ERROR_CAP, "%s: cannot read the key file: %s", path,
-			 strerror(-ret));
-	else
-		ret = tsig_file_parse(text, len, path, allow_md5, out, error);
-	if (text != NULL)
-		OPENSSL_cleanse(text, (size_t)st.st_size + 1);
-	free(text);
-close:
-	close(fd);
-	return ret;
+	if (rc < 0)
+		return rc;
+	rc = tsig_file_parse(text, len, path, allow_md5, out, error);
+	secret_file_wipe(text, len);
+	return rc;
 }
