@@ -296,7 +296,7 @@ def test_endless_transfer_ends_at_a_limit_and_costs_no_memory(net, case):
     makers = {"records": lambda s, i: Record(f"r{i}.{ZONE}", A, bytes(4)),
               "bytes": lambda s, i: Record(f"r{i}.{ZONE}", TXT, b"\xff" + bytes(255)),
               "set": lambda s, i: Record(f"set.{ZONE}", A, struct.pack("!I", i)),
-              "outside": lambda s, i: Record("www.elsewhere.", A, struct.pack("!I", i & 255)),
+              "outside": lambda s, i: Record(f"r{i}.elsewhere.", A, struct.pack("!I", i & 255)),
               "duplicates": lambda s, i: Record(f"dup.{ZONE}", A, bytes(4))}
     change, expect = keys[case]
     primary, daemon = begin(net, zone_keys=change)
