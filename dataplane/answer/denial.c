@@ -132,11 +132,27 @@ static void put_match_nsec3(struct proof *p, unsigned label)
 		put_encloser_nsec3(p, label + 1);
 }
 
+/*
+ * That neither the name exists nor the wildcard at its closest encloser has what was asked for: RFC 4035 3.1.3.2 and
+ * 3.1.3.4, RFC 5155 7.2.2 and 7.2.5.
+ */
+static void put_encloser_proof(struct proof *p)
+{
+	uint8_t wildcard[NAME_LEN_MAX];
+
+	wildcard_at_encloser(p, wildcard);
+	if (put_nsec(p, p->name->lower)) {
+		put_nsec(p, wildcard);
+		return;
+	}
+	put_encloser_nsec3(p, p->lookup->encloser_label);
+	put_nsec3(p, wildcard);
+}
+
 void denial_put_nodata(struct reply *r, const struct reply_name *n, const struct lookup *l,
 		       struct denial_sent *sent)
 {
 	struct proof p = {r, n, l, sent};
-	uint8_t wildcard[NAME_LEN_MAX];
 
 	if (!r->with_sigs)
 		return;
@@ -145,30 +161,17 @@ void denial_put_nodata(struct reply *r, const struct reply_name *n, const struct
 			put_match_nsec3(&p, l->label);
 		return;
 	}
-	wildcard_at_encloser(&p, wildcard);
-	if (put_nsec(&p, n->lower)) {
-		put_nsec(&p, wildcard);
-		return;
-	}
-	put_encloser_nsec3(&p, l->encloser_label);
-	put_nsec3(&p, wildcard);
+	put_encloser_proof(&p);
 }
 
 void denial_put_name_error(struct reply *r, const struct reply_name *n, const struct lookup *l,
 			   struct denial_sent *sent)
 {
 	struct proof p = {r, n, l, sent};
-	uint8_t wildcard[NAME_LEN_MAX];
 
 	if (!r->with_sigs)
 		return;
-	wildcard_at_encloser(&p, wildcard);
-	if (put_nsec(&p, n->lower)) {
-		put_nsec(&p, wildcard);
-		return;
-	}
-	put_encloser_nsec3(&p, l->encloser_label);
-	put_nsec3(&p, wildcard);
+	put_encloser_proof(&p);
 }
 
 void denial_put_wildcard(struct reply *r, const struct reply_name *n, const struct lookup *l,

@@ -25,11 +25,6 @@ uint32_t snapshot_serial(const struct snapshot *s)
 	return s->soa.serial;
 }
 
-void snapshot_soa(const struct snapshot *s, struct soa *out)
-{
-	*out = s->soa;
-}
-
 void snapshot_info(const struct snapshot *s, struct snapshot_info *out)
 {
 	*out = s->info;

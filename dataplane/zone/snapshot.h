@@ -37,7 +37,6 @@ const uint8_t *snapshot_apex_name(const struct snapshot *s); /* as the zone's SO
 unsigned snapshot_apex_label_cnt(const struct snapshot *s);
 const struct entry *snapshot_apex(const struct snapshot *s);
 uint32_t snapshot_serial(const struct snapshot *s);
-void snapshot_soa(const struct snapshot *s, struct soa *out); /* out's names are NULL: numbers only */
 void snapshot_info(const struct snapshot *s, struct snapshot_info *out);
 
 unsigned entry_flags(const struct entry *e); /* enum entry_flag */
