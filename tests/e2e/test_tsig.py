@@ -31,42 +31,34 @@ OTHER, OTHER_SECRET = "other.key.", base64.b64encode(b"another-secret-for-anothe
 ALGORITHM = "hmac-sha256"
 
 
-def rewrite(file, *pairs):
-    text = file.read_text()
-    for old, new in pairs:
-        assert old in text, f"{old!r} is not in {file}"
-        text = text.replace(old, new)
-    file.write_text(text)
-
-
 # --- real primaries that want everything signed ---
 
 class SignedKnotd(lab.Knotd):
     def configure(self):
         super().configure()
-        rewrite(self.dir / "knot.conf",
-                ("remote:\n", f"key:\n  - id: {KEY}\n    algorithm: {self.algorithm}\n    secret: {SECRET}\nremote:\n"),
-                (f"    address: {lab.SECONDARY}@53", f"    address: {lab.SECONDARY}@53\n    key: {KEY}"),
-                ("    action: transfer", f"    action: transfer\n    key: {KEY}"),
-                ("journal-content: none", "journal-content: changes"), ("zonefile-load: whole", "zonefile-load: difference"))
+        lab.rewrite(self.dir / "knot.conf",
+                    ("remote:\n", f"key:\n  - id: {KEY}\n    algorithm: {self.algorithm}\n    secret: {SECRET}\nremote:\n"),
+                    (f"    address: {lab.SECONDARY}@53", f"    address: {lab.SECONDARY}@53\n    key: {KEY}"),
+                    ("    action: transfer", f"    action: transfer\n    key: {KEY}"),
+                    ("journal-content: none", "journal-content: changes"), ("zonefile-load: whole", "zonefile-load: difference"))
         (self.dir / "db").mkdir(exist_ok=True)
 
 
 class SignedNsd(lab.Nsd):
     def configure(self):
         super().configure()
-        rewrite(self.dir / "nsd.conf",
-                ("zone:\n", f'key:\n    name: "{KEY}"\n    algorithm: {self.algorithm}\n    secret: "{SECRET}"\nzone:\n'),
-                ("NOKEY", KEY))
+        lab.rewrite(self.dir / "nsd.conf",
+                    ("zone:\n", f'key:\n    name: "{KEY}"\n    algorithm: {self.algorithm}\n    secret: "{SECRET}"\nzone:\n'),
+                    ("NOKEY", KEY))
 
 
 class SignedNamed(lab.Named):
     def configure(self):
         super().configure()
-        rewrite(self.dir / "named.conf",
-                ("options {", f'key "{KEY}" {{ algorithm {self.algorithm}; secret "{SECRET}"; }};\noptions {{'),
-                ("allow-transfer { any; };", f'allow-transfer {{ key "{KEY}"; }};'),
-                (f"{lab.SECONDARY};", f'{lab.SECONDARY} key "{KEY}";'))
+        lab.rewrite(self.dir / "named.conf",
+                    ("options {", f'key "{KEY}" {{ algorithm {self.algorithm}; secret "{SECRET}"; }};\noptions {{'),
+                    ("allow-transfer { any; };", f'allow-transfer {{ key "{KEY}"; }};'),
+                    (f"{lab.SECONDARY};", f'{lab.SECONDARY} key "{KEY}";'))
 
 
 KINDS = {"knotd": SignedKnotd, "nsd": SignedNsd, "named": SignedNamed}

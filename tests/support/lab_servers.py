@@ -187,4 +187,48 @@ class Named(Primary):
         self.process.signal(signal.SIGHUP)
 
 
+# --- those that take changes and give differences ---
+
+def rewrite(file, *pairs):
+    text = file.read_text()
+    for old, new in pairs:
+        assert old in text, f"{old!r} is not in {file}"
+        text = text.replace(old, new)
+    file.write_text(text)
+
+
+class KnotdWithJournal(Knotd):
+    """Takes DNS UPDATE and reloads alike."""
+
+    def configure(self):
+        super().configure()
+        (self.dir / "db").mkdir(exist_ok=True)
+        rewrite(self.dir / "knot.conf", ("journal-content: none", "journal-content: changes"),
+                ("zonefile-load: whole", "zonefile-load: difference"),
+                ("action: transfer", "action: [transfer, update]"))
+
+
+class NamedWithJournal(Named):
+    more = "ixfr-from-differences yes;"
+
+    def configure(self):
+        super().configure()
+        rewrite(self.dir / "named.conf", ("type primary;", f"type primary; max-ixfr-ratio unlimited; {self.more}"),
+                ("minimal-responses no;", "minimal-responses yes;"))
+
+
+class NamedWithUpdate(NamedWithJournal):
+    """named reloads no file of a zone that takes updates."""
+
+    more = "allow-update { any; };"
+
+
+class NsdWithIxfr(Nsd):
+    def configure(self):
+        super().configure()
+        rewrite(self.dir / "nsd.conf", ("    provide-xfr: 0.0.0.0/0 NOKEY",
+                                        "    store-ixfr: yes\n    create-ixfr: yes\n    provide-xfr: 0.0.0.0/0 NOKEY"))
+
+
 PRIMARIES = {"knotd": Knotd, "nsd": Nsd, "named": Named}
+CHANGING = {"knotd": KnotdWithJournal, "named": NamedWithJournal, "nsd": NsdWithIxfr, "named-update": NamedWithUpdate}
