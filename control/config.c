@@ -168,6 +168,8 @@ static int read_rest(const struct raw_config *raw, struct config *c, struct conf
 	c->tcp = config_value_bool(V("tcp.enabled", tcp->enabled), true);
 	c->tcp_threads = (unsigned)config_value_uint(V("tcp.threads", tcp->threads), 1, 64, 1);
 	c->tcp_clients_max = (unsigned)config_value_uint(V("tcp.clients", tcp->clients), 1, 1000000, 1000);
+	c->tcp_clients_per_address_max = (unsigned)config_value_uint(
+		V("tcp.clients-per-address", tcp->clients_per_address), 0, 1000000, 0);
 	c->tcp_idle_ms = (uint32_t)(config_value_duration(V("tcp.idle-timeout", tcp->idle_timeout), 100000,
 							  3600 * CONFIG_US_PER_S, 10 * CONFIG_US_PER_S) /
 				    1000);
@@ -192,6 +194,8 @@ static int read_config(const struct raw_config *raw, struct config *c, struct co
 		rc = config_read_answer(raw, c, e);
 	if (rc == 0)
 		rc = config_read_keys(raw, c, e);
+	if (rc == 0)
+		rc = config_read_tls(raw, c, e);
 	if (rc == 0)
 		rc = config_read_primaries(raw, c, e);
 	if (rc == 0)
@@ -266,6 +270,14 @@ void config_free(struct config *c)
 	}
 	for (unsigned i = 0; i < c->primary_cnt; i++)
 		free(c->primaries[i].name);
+	for (unsigned i = 0; i < c->tls_cnt; i++) {
+		free(c->tls[i].name);
+		tls_client_free(c->tls[i].client);
+	}
+	free(c->tls);
+	free((char *)c->tls_spec.certificate);
+	free((char *)c->tls_spec.key);
+	free((char *)c->tls_spec.client_ca);
 	tsig_keyring_free(c->keyring);
 	for (unsigned i = 0; i < c->key_cnt; i++)
 		tsig_key_release(c->keys[i]);

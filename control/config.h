@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "control/log.h"
+#include "control/tls.h"
 #include "control/tsig_key.h"
 #include "dataplane/net/net.h"
 #include "dataplane/zone/builder.h"
@@ -18,12 +19,20 @@ union config_sockaddr {
 	struct sockaddr_in6 in6;
 };
 
+/* What is wanted of a server that is asked over TLS; primaries may share one. */
+struct config_tls {
+	char *name;
+	struct tls_client *client; /* immutable */
+};
+
 struct config_primary {
 	char *name; /* how the config calls it */
 	union config_sockaddr address;
 	union config_sockaddr source; /* sa_family AF_UNSPEC: the kernel chooses */
 	bool ixfr;		      /* ask it for differences */
 	struct tsig_key *key; /* signs all that is said to it and by it; NULL: nothing is signed; config's */
+	const struct config_tls *tls; /* all that is said goes over TLS; NULL: UDP and TCP */
+	uint32_t keep_ms;	      /* how long a connection that nobody uses is kept */
 };
 
 struct config_zone {
@@ -49,7 +58,10 @@ struct config {
 	bool tcp; /* serve DNS over TCP on the listen addresses */
 	unsigned tcp_threads;
 	unsigned tcp_clients_max;
+	unsigned tcp_clients_per_address_max; /* 0: none */
 	uint32_t tcp_idle_ms;
+	struct tls_server_spec tls_spec; /* DNS over TLS; certificate NULL: not served; texts are ours */
+	uint16_t tls_port;
 	unsigned builder_threads;
 	uint64_t zone_memory_max; /* octets; arena_config.bytes_max */
 	char *control_socket;
@@ -59,6 +71,8 @@ struct config {
 	struct tsig_key **keys;
 	unsigned key_cnt;
 	struct tsig_keyring *keyring; /* of the keys */
+	struct config_tls *tls;	      /* by name */
+	unsigned tls_cnt;
 	struct config_primary *primaries;
 	unsigned primary_cnt;
 	struct config_zone *zones;

@@ -12,6 +12,7 @@ int config_read_server(const struct raw_config *raw, struct config *c, struct co
 int config_read_answer(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_dataplane(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_keys(const struct raw_config *raw, struct config *c, struct config_errors *e);
+int config_read_tls(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_primaries(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_zones(const struct raw_config *raw, struct config *c, struct config_errors *e);
 

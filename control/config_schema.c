@@ -6,12 +6,22 @@
 #define LIST(key, type, member, count, entry)                                                          \
 	CYAML_FIELD_SEQUENCE_COUNT(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, count, \
 				   entry, 0, CYAML_UNLIMITED)
-#define MAP(key, member, fields)                                                                          \
-	CYAML_FIELD_MAPPING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config, member, \
-				fields)
+#define MAP_OF(key, type, member, fields) \
+	CYAML_FIELD_MAPPING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, fields)
+#define MAP(key, member, fields) MAP_OF(key, struct raw_config, member, fields)
 
 static const struct cyaml_schema_value text = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED),
+};
+
+static const struct cyaml_schema_field server_tls_fields[] = {
+	TEXT("certificate", struct raw_server_tls, certificate),
+	TEXT("key", struct raw_server_tls, key),
+	TEXT("port", struct raw_server_tls, port),
+	TEXT("tls12", struct raw_server_tls, tls12),
+	TEXT("ask-clients", struct raw_server_tls, ask_clients),
+	TEXT("client-ca", struct raw_server_tls, client_ca),
+	CYAML_FIELD_END,
 };
 
 static const struct cyaml_schema_field server_fields[] = {
@@ -23,6 +33,7 @@ static const struct cyaml_schema_field server_fields[] = {
 	TEXT("cookies", struct raw_server, cookies),
 	TEXT("cookie-secrets", struct raw_server, cookie_secrets),
 	TEXT("report-channel", struct raw_server, report_channel),
+	MAP_OF("tls", struct raw_server, tls, server_tls_fields),
 	CYAML_FIELD_END,
 };
 
@@ -42,6 +53,7 @@ static const struct cyaml_schema_field tcp_fields[] = {
 	TEXT("enabled", struct raw_tcp, enabled),
 	TEXT("threads", struct raw_tcp, threads),
 	TEXT("clients", struct raw_tcp, clients),
+	TEXT("clients-per-address", struct raw_tcp, clients_per_address),
 	TEXT("idle-timeout", struct raw_tcp, idle_timeout),
 	CYAML_FIELD_END,
 };

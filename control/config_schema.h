@@ -11,6 +11,15 @@ struct raw_list {
 	unsigned cnt;
 };
 
+struct raw_server_tls {
+	char *certificate;
+	char *key;
+	char *port;
+	char *tls12;
+	char *ask_clients;
+	char *client_ca;
+};
+
 struct raw_server {
 	struct raw_list listen;
 	char *identity;
@@ -20,6 +29,7 @@ struct raw_server {
 	char *cookies;
 	char *cookie_secrets;
 	char *report_channel;
+	struct raw_server_tls *tls;
 };
 
 struct raw_rate_limit {
@@ -37,6 +47,7 @@ struct raw_tcp {
 	char *enabled;
 	char *threads;
 	char *clients;
+	char *clients_per_address;
 	char *idle_timeout;
 };
 
@@ -71,6 +82,17 @@ struct raw_log {
 	char *target;
 };
 
+struct raw_tls {
+	char *name;
+	char *ca_file;
+	char *hostname;
+	struct raw_list pins;
+	char *certificate;
+	char *key;
+	char *opportunistic;
+	char *any_alpn;
+};
+
 struct raw_primary {
 	char *name;
 	char *address;
@@ -78,6 +100,8 @@ struct raw_primary {
 	char *source;
 	char *ixfr;
 	char *key;
+	char *tls;
+	char *keep;
 };
 
 struct raw_key {
@@ -132,6 +156,8 @@ struct raw_config {
 	struct raw_log *log;
 	struct raw_key *keys;
 	unsigned keys_cnt;
+	struct raw_tls *tls;
+	unsigned tls_cnt;
 	struct raw_primary *primaries;
 	unsigned primaries_cnt;
 	struct raw_zone_keys *defaults;

@@ -17,6 +17,9 @@
 #define ZONE_PRIMARIES_MAX 32
 #define PRIMARY_NAME_MAX   64
 
+/* Longer than a SOA answer and its transfer are apart, shorter than what servers put up with (RFC 7766 6.2.3). */
+#define KEEP_DEFAULT_S 5
+
 #define V(p, t) (&(struct config_value){e, p, t})
 
 enum zone_key_kind { SECONDS, COUNT, SIZE };
@@ -191,6 +194,26 @@ static struct tsig_key *find_key(const struct config_value *v, const struct conf
 	return NULL;
 }
 
+static void read_transport(const struct raw_primary *raw, unsigned i, const struct config *c,
+			   struct config_primary *p, struct config_errors *e)
+{
+	char path[CONFIG_PATH_CAP];
+
+	snprintf(path, sizeof(path), "primaries[%u].keep", i);
+	p->keep_ms = (uint32_t)(config_value_duration(V(path, raw->keep), 0, 3600 * CONFIG_US_PER_S,
+						      KEEP_DEFAULT_S * CONFIG_US_PER_S) /
+				1000);
+	snprintf(path, sizeof(path), "primaries[%u].tls", i);
+	if (raw->tls == NULL)
+		return;
+	for (unsigned j = 0; j < c->tls_cnt && p->tls == NULL; j++)
+		if (strcmp(c->tls[j].name, raw->tls) == 0)
+			p->tls = &c->tls[j];
+	/* One that is there but wrong has been told of. */
+	if (p->tls == NULL && e->error_cnt == 0)
+		config_errors_add(e, path, "nothing is called \"%.64s\" in the section tls", raw->tls);
+}
+
 static void read_primary(const struct raw_primary *raw, unsigned i, const struct config *c,
 			 struct config_primary *p, struct config_errors *e)
 {
@@ -198,7 +221,8 @@ static void read_primary(const struct raw_primary *raw, unsigned i, const struct
 	uint16_t port;
 
 	snprintf(path, sizeof(path), "primaries[%u].port", i);
-	port = htons((uint16_t)config_value_uint(V(path, raw->port), 1, UINT16_MAX, 53));
+	port = htons((uint16_t)config_value_uint(V(path, raw->port), 1, UINT16_MAX,
+						 raw->tls != NULL ? TLS_PORT : DNS_PORT));
 	snprintf(path, sizeof(path), "primaries[%u].address", i);
 	if (raw->address == NULL)
 		config_errors_add(e, path, "is missing");
@@ -212,6 +236,7 @@ static void read_primary(const struct raw_primary *raw, unsigned i, const struct
 	p->ixfr = config_value_bool(V(path, raw->ixfr), true);
 	snprintf(path, sizeof(path), "primaries[%u].key", i);
 	p->key = find_key(V(path, raw->key), c);
+	read_transport(raw, i, c, p, e);
 	p->source.sa.sa_family = AF_UNSPEC;
 	snprintf(path, sizeof(path), "primaries[%u].source", i);
 	if (raw->source == NULL || !config_value_address(V(path, raw->source), &p->source))

@@ -1,5 +1,5 @@
 /*
- * "offenders" and "cookies reload": what the answer engines know and what they can be told while they run.
+ * "offenders", "cookies reload", "tls reload": what those who answer know and what they can be told while they run.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -95,6 +95,20 @@ void ctl_cookies_reload(struct ctl_conn *conn, const struct ctl_args *args)
 	log_event(ctl->env.log, LOG_NOTICE, "cookies-reloaded", NULL, NULL, "secrets=%u",
 		  offer->config.edns.cookie.secret_cnt);
 	ctl_reply(conn, json_pack("{s:i}", "secrets", (int)offer->config.edns.cookie.secret_cnt));
+}
+
+/* The error names the file and what is wrong with it. */
+void ctl_tls_reload(struct ctl_conn *conn, const struct ctl_args *args)
+{
+	struct ctl *ctl = conn->ctl;
+	char error[TLS_TEXT_CAP];
+
+	if (stream_reload_tls(ctl->env.stream, error) < 0) {
+		ctl_reply_error(conn, "failed", NULL, "%s", error);
+		return;
+	}
+	log_event(ctl->env.log, LOG_NOTICE, "tls-reloaded", NULL, NULL, NULL);
+	ctl_reply(conn, json_object());
 }
 
 void ctl_offers_free(struct ctl *ctl)

@@ -144,6 +144,56 @@ static void threads_close(struct stream *s)
 	s->thread_cnt = 0;
 }
 
+/* What the threads share. */
+static int shared_make(struct stream *s, struct net_error *err)
+{
+	const struct config *c = s->env.config;
+	char error[TLS_TEXT_CAP];
+	int rc;
+
+	if (c->tcp_clients_per_address_max > 0) {
+		/* As many as all threads together may have, rounded up for each. */
+		s->clients = stream_clients_new(c->tcp_clients_per_address_max,
+						c->tcp_clients_max + c->tcp_threads);
+		if (s->clients == NULL)
+			return -ENOMEM;
+	}
+	if (c->tls_spec.certificate == NULL)
+		return 0;
+	rc = tls_server_new(&c->tls_spec, &s->tls, error);
+	if (rc < 0)
+		snprintf(err->text, sizeof(err->text), "server.tls: %.200s", error);
+	return rc;
+}
+
+static void shared_free(struct stream *s)
+{
+	stream_clients_free(s->clients);
+	tls_server_free(s->tls);
+	pthread_mutex_destroy(&s->tls_lock);
+	pthread_mutex_destroy(&s->lock);
+}
+
+int stream_reload_tls(struct stream *s, char error[TLS_TEXT_CAP])
+{
+	struct tls_server *fresh, *old;
+	int rc;
+
+	if (s->tls == NULL) {
+		snprintf(error, TLS_TEXT_CAP, "TLS is not served: the configuration has no server.tls");
+		return -ENOENT;
+	}
+	rc = tls_server_new(&s->env.config->tls_spec, &fresh, error);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&s->tls_lock);
+	old = s->tls;
+	s->tls = fresh; // COMMIT
+	pthread_mutex_unlock(&s->tls_lock);
+	tls_server_free(old);
+	return 0;
+}
+
 int stream_start(const struct stream_env *env, struct stream **out, struct net_error *err)
 {
 	struct stream *s = calloc(1, sizeof(*s));
@@ -154,8 +204,11 @@ int stream_start(const struct stream_env *env, struct stream **out, struct net_e
 	s->env = *env;
 	TAILQ_INIT(&s->queue);
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->tls_lock, NULL);
 	s->async.data = s;
-	rc = threads_open(s, err);
+	rc = shared_make(s, err);
+	if (rc == 0)
+		rc = threads_open(s, err);
 	if (rc < 0)
 		goto close_threads;
 	rc = uv_async_init(env->loop, &s->async, on_queue);
@@ -176,7 +229,7 @@ join_threads:
 	return rc;
 close_threads:
 	threads_close(s);
-	pthread_mutex_destroy(&s->lock);
+	shared_free(s);
 	free(s);
 no_memory:
 	if (rc == -ENOMEM)
@@ -209,7 +262,7 @@ void stream_free(struct stream *s)
 	while ((n = take(s)) != NULL)
 		free(n);
 	threads_close(s);
-	pthread_mutex_destroy(&s->lock);
+	shared_free(s);
 	free(s);
 }
 

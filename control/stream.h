@@ -1,5 +1,5 @@
 /*
- * DNS over TCP on kernel sockets bound to the listen addresses (RFC 7766), and the UDP that the data path left to
+ * DNS over TCP (RFC 7766) and TLS (RFC 7858) on kernel sockets bound to the listen addresses, and the UDP that the data path left to
  * the kernel (fragments, queries from this machine): threads with an epoll each, the same answer function as the
  * workers. NOTIFY is handed to the control loop.
  */
@@ -31,7 +31,11 @@ void stream_free(struct stream *s);
 	X(closed_error, "connections closed after an error or a malformed stream") \
 	X(requests, "DNS messages received")                                       \
 	X(responses, "DNS messages sent")                                          \
-	X(open, "connections open now")
+	X(open, "connections open now")                                            \
+	X(refused_client, "connections refused: the client has as many as it may") \
+	X(tls_opened, "TLS handshakes completed")                                  \
+	X(tls_resumed, "TLS handshakes that resumed a session")                    \
+	X(tls_failed, "TLS connections that failed, in the handshake or after it")
 
 enum stream_counter {
 #define X(name, help) STREAM_CNT_##name,
@@ -40,6 +44,12 @@ enum stream_counter {
 		STREAM_COUNTER_CNT
 };
 extern const struct counter_text stream_counter_text[STREAM_COUNTER_CNT];
+
+/*
+ * Control loop: reads certificate and key again; connections made from now on get them. 0, or -errno with error filled
+ * and nothing changed. -ENOENT: TLS is not served.
+ */
+int stream_reload_tls(struct stream *s, char error[TLS_TEXT_CAP]);
 
 /* Summed over threads. */
 void stream_counters(const struct stream *s, uint64_t out[STREAM_COUNTER_CNT]);

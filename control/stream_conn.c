@@ -1,5 +1,5 @@
 /*
- * TCP connections of a stream thread: framing, pipelining, back-pressure, limits (RFC 7766).
+ * TCP and TLS connections of a stream thread: framing, pipelining, back-pressure, limits (RFC 7766, 7858).
  */
 #include "control/stream_thread.h"
 
@@ -24,13 +24,22 @@ static void conn_watch(struct stream_thread *t, struct stream_conn *c)
 		c->watched = ev.events;
 }
 
+static int conn_send(struct stream_thread *t, struct stream_conn *c);
+
 static void conn_close(struct stream_thread *t, struct stream_conn *c)
 {
+	if (c->tls != NULL && c->tx == NULL) {
+		tls_end(c->tls);
+		t->out_len = 0;
+		conn_send(t, c);
+	}
 	if (c->notify != NULL)
 		c->notify->conn = NULL;
 	TAILQ_REMOVE(&t->conns, c, link);
 	t->conn_cnt--;
 	stream_count(t, STREAM_CNT_open, -1);
+	if (t->stream->clients != NULL)
+		stream_clients_leave(t->stream->clients, &c->client);
 	close(c->fd.fd);
 	c->fd.fd = -1;
 	TAILQ_INSERT_TAIL(&t->dead, c, link);
@@ -44,6 +53,7 @@ void stream_conn_bury(struct stream_thread *t)
 		TAILQ_REMOVE(&t->dead, c, link);
 		free(c->rx);
 		free(c->tx);
+		tls_free(c->tls);
 		free(c);
 	}
 }
@@ -56,25 +66,41 @@ static void conn_active(struct stream_thread *t, struct stream_conn *c)
 	TAILQ_INSERT_TAIL(&t->conns, c, link);
 }
 
-/* Keeps what the socket did not take. Returns 0 or -errno. */
-static int conn_send(struct stream_thread *t, struct stream_conn *c)
+/* Keeps what the socket did not take. Nothing is pending. Returns 0 or -errno. */
+static int conn_send_octets(struct stream_conn *c, const uint8_t *octets, uint32_t len)
 {
-	ssize_t sent = send(c->fd.fd, t->out, t->out_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t sent = send(c->fd.fd, octets, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	if (sent < 0 && errno != EAGAIN && errno != EINTR)
 		return -errno;
 	if (sent < 0)
 		sent = 0;
-	if ((uint32_t)sent < t->out_len) {
-		c->tx_len = t->out_len - (uint32_t)sent;
+	if ((uint32_t)sent < len) {
+		c->tx_len = len - (uint32_t)sent;
 		c->tx_sent = 0;
 		c->tx = malloc(c->tx_len);
 		if (c->tx == NULL)
 			return -ENOMEM;
-		memcpy(c->tx, t->out + sent, c->tx_len);
+		memcpy(c->tx, octets + sent, c->tx_len);
 	}
-	t->out_len = 0;
 	return 0;
+}
+
+/* The responses of this batch, and on TLS what the protocol itself has to say. */
+static int conn_send(struct stream_thread *t, struct stream_conn *c)
+{
+	uint32_t len = t->out_len;
+	ssize_t sealed;
+
+	t->out_len = 0;
+	if (c->tls == NULL)
+		return conn_send_octets(c, t->out, len);
+	if (tls_sealed_max(c->tls, len) > STREAM_WIRE_CAP)
+		return -ENOBUFS;
+	sealed = tls_seal(c->tls, t->out, len, t->wire);
+	if (sealed <= 0)
+		return (int)sealed;
+	return conn_send_octets(c, t->wire, (uint32_t)sealed);
 }
 
 static int conn_send_pending(struct stream_thread *t, struct stream_conn *c)
@@ -118,7 +144,7 @@ static bool answer_request(struct stream_thread *t, struct stream_conn *c, const
 	struct answer_job job = {.msg = frame + 2,
 				 .len = len,
 				 .cap = DNS_MSG_MAX,
-				 .transport = ANSWER_TCP,
+				 .transport = c->tls != NULL ? ANSWER_TLS : ANSWER_TCP,
 				 .family = c->client.sa.sa_family == AF_INET ? 4 : 6};
 	struct answer_job *jobs[] = {&job};
 
@@ -197,11 +223,64 @@ static int conn_grow(struct stream_conn *c)
 	return 0;
 }
 
+/* Goes on with the handshake. Returns false when the connection must be closed; the alert that says why is sent then. */
+static bool conn_shake(struct stream_thread *t, struct stream_conn *c)
+{
+	enum tls_state state;
+
+	if (tls_is_open(c->tls))
+		return true;
+	state = tls_shake(c->tls);
+	if (conn_send(t, c) < 0 && state != TLS_FAILED)
+		return false;
+	if (state == TLS_OPEN) {
+		stream_count(t, STREAM_CNT_tls_opened, 1);
+		if (tls_is_resumed(c->tls))
+			stream_count(t, STREAM_CNT_tls_resumed, 1);
+	}
+	if (state == TLS_FAILED)
+		stream_count(t, STREAM_CNT_tls_failed, 1);
+	return state != TLS_FAILED;
+}
+
+/* One helping of what the client said. Returns 1 if there was some, 0 if not, -1 when the connection must be closed. */
+static int conn_unseal(struct stream_thread *t, struct stream_conn *c)
+{
+	enum tls_state state;
+	size_t got;
+
+	if (conn_grow(c) < 0)
+		return -1;
+	state = tls_read(c->tls, c->rx + c->rx_len, c->rx_cap - c->rx_len, &got);
+	c->rx_len += (uint32_t)got;
+	if (state == TLS_CLOSED)
+		c->half_closed = true;
+	if (state == TLS_FAILED)
+		stream_count(t, STREAM_CNT_tls_failed, 1);
+	/* An alert, or the answer to a key update. */
+	if (conn_send(t, c) < 0 || state == TLS_FAILED)
+		return -1;
+	return got > 0;
+}
+
+static bool conn_receive_tls(struct stream_thread *t, struct stream_conn *c)
+{
+	ssize_t got = recv(c->fd.fd, t->wire, STREAM_WIRE_CAP, MSG_DONTWAIT);
+
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (got == 0)
+		c->half_closed = true;
+	return tls_feed(c->tls, t->wire, (size_t)got) == 0 && conn_shake(t, c);
+}
+
 /* Returns false when the connection must be closed. */
 static bool conn_receive(struct stream_thread *t, struct stream_conn *c)
 {
 	ssize_t got;
 
+	if (c->tls != NULL)
+		return conn_receive_tls(t, c);
 	if (conn_grow(c) < 0)
 		return false;
 	got = recv(c->fd.fd, c->rx + c->rx_len, c->rx_cap - c->rx_len, MSG_DONTWAIT);
@@ -216,8 +295,15 @@ static bool conn_receive(struct stream_thread *t, struct stream_conn *c)
 /* After anything that may have unblocked or finished the connection. */
 static void conn_settle(struct stream_thread *t, struct stream_conn *c, bool ok)
 {
-	if (ok && c->tx == NULL && c->notify == NULL)
+	int more = 1;
+
+	while (ok && more > 0 && c->tx == NULL && c->notify == NULL) {
 		ok = conn_process(t, c);
+		more = 0;
+		if (ok && c->tls != NULL && c->tx == NULL && c->notify == NULL)
+			more = conn_unseal(t, c);
+		ok = ok && more >= 0;
+	}
 	if (!ok || (c->half_closed && c->tx == NULL && c->notify == NULL))
 		conn_close(t, c);
 	else
@@ -271,37 +357,64 @@ static void make_room(struct stream_thread *t)
 	conn_close(t, oldest);
 }
 
-void stream_conn_accept(struct stream_thread *t, int listener)
+/* Returns 0 or -ENOMEM. */
+static int conn_begin_tls(struct stream_thread *t, struct stream_conn *c)
 {
+	struct stream *s = t->stream;
+
+	pthread_mutex_lock(&s->tls_lock);
+	c->tls = tls_accept(s->tls);
+	pthread_mutex_unlock(&s->tls_lock);
+	return c->tls != NULL ? 0 : -ENOMEM;
+}
+
+/* Takes fd only when it returns true. */
+static bool conn_open(struct stream_thread *t, int fd, const union config_sockaddr *client, bool tls)
+{
+	struct stream_conn *c = calloc(1, sizeof(*c));
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	if (c == NULL)
+		return false;
+	c->fd = (struct stream_fd){.kind = STREAM_FD_CONN, .fd = fd};
+	c->client = *client;
+	c->active_ms = t->now_ms;
+	c->watched = EPOLLIN;
+	ev.data.ptr = &c->fd;
+	if ((tls && conn_begin_tls(t, c) < 0) || epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
+		tls_free(c->tls);
+		free(c);
+		return false;
+	}
+	TAILQ_INSERT_TAIL(&t->conns, c, link);
+	t->conn_cnt++;
+	return true;
+}
+
+void stream_conn_accept(struct stream_thread *t, const struct stream_fd *listener)
+{
+	struct stream_clients *clients = t->stream->clients;
 	union config_sockaddr client;
 	socklen_t len = sizeof(client);
-	int fd = accept4(listener, &client.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct epoll_event ev = {.events = EPOLLIN};
-	struct stream_conn *c;
+	int fd = accept4(listener->fd, &client.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE)
 			make_room(t); /* level-triggered: the next turn tries again */
 		return;
 	}
+	if (clients != NULL && !stream_clients_enter(clients, &client)) {
+		stream_count(t, STREAM_CNT_refused_client, 1);
+		close(fd);
+		return;
+	}
 	make_room(t);
-	c = calloc(1, sizeof(*c));
-	if (c == NULL) {
+	if (!conn_open(t, fd, &client, listener->kind == STREAM_FD_TLS_LISTENER)) {
+		if (clients != NULL)
+			stream_clients_leave(clients, &client);
 		close(fd);
 		return;
 	}
-	c->fd = (struct stream_fd){.kind = STREAM_FD_CONN, .fd = fd};
-	c->client = client;
-	c->active_ms = t->now_ms;
-	c->watched = EPOLLIN;
-	ev.data.ptr = &c->fd;
-	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
-		close(fd);
-		free(c);
-		return;
-	}
-	TAILQ_INSERT_TAIL(&t->conns, c, link);
-	t->conn_cnt++;
 	stream_count(t, STREAM_CNT_accepted, 1);
 	stream_count(t, STREAM_CNT_open, 1);
 }

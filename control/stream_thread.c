@@ -28,17 +28,17 @@ static uint64_t monotonic_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static socklen_t address_fill(const struct net_address *a, union config_sockaddr *out)
+static socklen_t address_fill(const struct net_address *a, uint16_t port, union config_sockaddr *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (a->family == 4) {
 		out->in4.sin_family = AF_INET;
-		out->in4.sin_port = htons(DNS_PORT);
+		out->in4.sin_port = htons(port);
 		memcpy(&out->in4.sin_addr, a->addr, 4);
 		return sizeof(out->in4);
 	}
 	out->in6.sin6_family = AF_INET6;
-	out->in6.sin6_port = htons(DNS_PORT);
+	out->in6.sin6_port = htons(port);
 	memcpy(&out->in6.sin6_addr, a->addr, 16);
 	return sizeof(out->in6);
 }
@@ -88,17 +88,19 @@ static int watch(struct stream_thread *t, struct stream_fd *f)
 	return epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) < 0 ? -errno : 0;
 }
 
-static int socket_add(struct stream_thread *t, const struct net_address *address, int type,
+static int socket_add(struct stream_thread *t, const struct net_address *address, enum stream_fd_kind kind,
 		      struct net_error *err)
 {
 	struct stream_fd *f = &t->sockets[t->socket_cnt];
+	uint16_t port = kind == STREAM_FD_TLS_LISTENER ? t->stream->env.config->tls_port : DNS_PORT;
+	int type = kind == STREAM_FD_UDP ? SOCK_DGRAM : SOCK_STREAM;
 	union config_sockaddr a;
-	socklen_t len = address_fill(address, &a);
+	socklen_t len = address_fill(address, port, &a);
 	char text[CONFIG_ADDRESS_TEXT_CAP];
 	int rc = socket_open(&a, len, type);
 
 	if (rc >= 0) {
-		f->kind = type == SOCK_STREAM ? STREAM_FD_LISTENER : STREAM_FD_UDP;
+		f->kind = kind;
 		f->fd = rc;
 		t->socket_cnt++;
 		rc = watch(t, f);
@@ -109,6 +111,18 @@ static int socket_add(struct stream_thread *t, const struct net_address *address
 			 rc == -EADDRINUSE
 				 ? "; another name server has this address, stop it or change server.listen"
 				 : "");
+	return rc;
+}
+
+static int listen_add(struct stream_thread *t, const struct net_address *address, struct net_error *err)
+{
+	bool tcp = t->stream->env.config->tcp;
+	int rc = tcp ? socket_add(t, address, STREAM_FD_LISTENER, err) : 0;
+
+	if (rc == 0)
+		rc = socket_add(t, address, STREAM_FD_UDP, err);
+	if (rc == 0 && t->stream->tls != NULL)
+		rc = socket_add(t, address, STREAM_FD_TLS_LISTENER, err);
 	return rc;
 }
 
@@ -126,8 +140,11 @@ int stream_thread_open(struct stream_thread *t, struct net_error *err)
 	t->wake = (struct stream_fd){.kind = STREAM_FD_WAKE, .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
 	t->engine = answer_engine_new(t->stream->env.table, &config->answer);
 	t->out = malloc(STREAM_OUT_CAP);
-	t->sockets = calloc(2 * config->listen_cnt, sizeof(*t->sockets));
-	if (t->engine == NULL || t->out == NULL || t->sockets == NULL)
+	if (t->stream->tls != NULL)
+		t->wire = malloc(STREAM_WIRE_CAP);
+	t->sockets = calloc(3 * config->listen_cnt, sizeof(*t->sockets));
+	if (t->engine == NULL || t->out == NULL || t->sockets == NULL ||
+	    (t->stream->tls != NULL && t->wire == NULL))
 		return rc;
 	if (t->epoll_fd < 0 || t->wake.fd < 0 || watch(t, &t->wake) < 0) {
 		rc = -errno;
@@ -136,9 +153,7 @@ int stream_thread_open(struct stream_thread *t, struct net_error *err)
 		return rc;
 	}
 	for (unsigned i = 0; i < config->listen_cnt; i++) {
-		rc = config->tcp ? socket_add(t, &config->listen[i], SOCK_STREAM, err) : 0;
-		if (rc == 0)
-			rc = socket_add(t, &config->listen[i], SOCK_DGRAM, err);
+		rc = listen_add(t, &config->listen[i], err);
 		if (rc < 0)
 			return rc;
 	}
@@ -163,6 +178,7 @@ void stream_thread_close(struct stream_thread *t)
 	pthread_mutex_destroy(&t->lock);
 	free(t->sockets);
 	free(t->out);
+	free(t->wire);
 }
 
 void stream_thread_wake(struct stream_thread *t)
@@ -233,7 +249,8 @@ static void dispatch(struct stream_thread *t, const struct epoll_event *ev)
 
 	switch (f->kind) {
 	case STREAM_FD_LISTENER:
-		stream_conn_accept(t, f->fd);
+	case STREAM_FD_TLS_LISTENER:
+		stream_conn_accept(t, f);
 		break;
 	case STREAM_FD_UDP:
 		udp_turn(t, f->fd);

@@ -11,8 +11,15 @@
 #include <sys/queue.h>
 
 #include "control/stream.h"
+#include "control/stream_clients.h"
 
-enum stream_fd_kind { STREAM_FD_LISTENER, STREAM_FD_UDP, STREAM_FD_CONN, STREAM_FD_WAKE };
+enum stream_fd_kind {
+	STREAM_FD_LISTENER,
+	STREAM_FD_TLS_LISTENER,
+	STREAM_FD_UDP,
+	STREAM_FD_CONN,
+	STREAM_FD_WAKE
+};
 
 /* What epoll hands back: embedded first in everything that has a descriptor. */
 struct stream_fd {
@@ -42,6 +49,7 @@ struct stream_conn {
 	TAILQ_ENTRY(stream_conn) link; /* thread's list, least recently active first */
 	union config_sockaddr client;
 	uint64_t active_ms;	      /* last complete request or progress in sending */
+	struct tls *tls;	      /* NULL: TCP */
 	struct stream_notify *notify; /* while the control loop has it nothing more is processed */
 	uint8_t *rx;
 	uint32_t rx_len, rx_cap;
@@ -66,6 +74,7 @@ struct stream_thread {
 	unsigned conn_cnt, conn_max;
 	uint8_t *out; /* responses of one batch, each with its length in front */
 	uint32_t out_len;
+	uint8_t *wire; /* what goes to or comes from a TLS connection: STREAM_WIRE_CAP octets */
 	uint64_t now_ms;
 	pthread_mutex_t lock; /* guards replies */
 	struct stream_notify_queue replies;
@@ -92,7 +101,7 @@ bool stream_notify_send(struct stream_thread *t, struct stream_conn *conn, int u
 			const union config_sockaddr *client, const uint8_t *msg, size_t len);
 
 /* stream_conn.c: all on the stream thread. */
-void stream_conn_accept(struct stream_thread *t, int listener);
+void stream_conn_accept(struct stream_thread *t, const struct stream_fd *listener);
 void stream_conn_event(struct stream_thread *t, struct stream_conn *c, uint32_t events);
 void stream_conn_reply(struct stream_thread *t, struct stream_notify *n);
 void stream_conn_expire(struct stream_thread *t);
@@ -117,10 +126,16 @@ struct stream {
 	bool async_open;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
-	pthread_mutex_t lock; /* guards queue and queue_cnt */
+	struct stream_clients *clients; /* NULL: no limit per client */
+	pthread_mutex_t tls_lock;	/* guards tls */
+	struct tls_server *tls;		/* NULL: not served */
+	pthread_mutex_t lock;		/* guards queue and queue_cnt */
 	struct stream_notify_queue queue;
 	unsigned queue_cnt;
 };
 
 /* Octets of responses one batch may hold: each response may be as large as a message can be. */
 #define STREAM_OUT_CAP (4 * (2 + DNS_MSG_MAX))
+
+/* The same sealed: a record every 16 KiB costs less than 64 octets. A handshake's flight is far smaller. */
+#define STREAM_WIRE_CAP (STREAM_OUT_CAP + (STREAM_OUT_CAP / 16384 + 1) * 64 + 65536)

@@ -37,6 +37,7 @@ static const struct command commands[] = {
 	{.words = "stats"},
 	{.words = "offenders"},
 	{.words = "cookies reload"},
+	{.words = "tls reload"},
 	{.words = "stop"},
 	{.words = "help"},
 };
@@ -60,6 +61,7 @@ static void usage(FILE *to)
 	      "  zone retransfer ZONE          transfer whatever the serials are; waits likewise\n"
 	      "  zone dump ZONE                the served records in presentation format\n"
 	      "  stats [--describe]            all counters, with what they count\n"
+	      "  tls reload                    read the certificate of DNS over TLS again\n"
 	      "  stop                          end the daemon\n"
 	      "  help                          the commands that the running daemon knows\n"
 	      "exit codes: 0 done, 1 failed, 2 usage, 3 no lockstepd reached, 4 unknown zone, 5 time-out\n",

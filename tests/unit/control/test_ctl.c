@@ -152,6 +152,11 @@ void answer_engine_offer_config(struct answer_engine *e, const struct answer_con
 {
 }
 
+int stream_reload_tls(struct stream *s, char error[TLS_TEXT_CAP])
+{
+	return 0;
+}
+
 void stream_offer_config(struct stream *s, const struct answer_config *config)
 {
 }
