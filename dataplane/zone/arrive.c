@@ -84,9 +84,12 @@ enum builder_verdict arrivals_apply(struct builder *b)
 /* Whether name, len octets, is the owner of the newest arrival, octet by octet. */
 static bool same_owner(const struct builder *b, const uint8_t *name, size_t len)
 {
-	const struct arrival *a = arrival_at(b, 0);
+	const struct arrival *a;
 
-	return b->arrival_cnt > 0 && a->raw_len == len && name_same(a->raw, name, len);
+	if (b->arrival_cnt == 0) // and there may be no arrivals at all
+		return false;
+	a = arrival_at(b, 0);
+	return a->raw_len == len && name_same(a->raw, name, len);
 }
 
 /* The apex's case is that of the SOA's owner, unless names or bodies hang from another case already. */

@@ -6,27 +6,13 @@
  * checksums and the addresses the other way round, wherever the request had options or tags.
  */
 #include "dataplane/net/packet.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "dataplane/dns/wire.h"
 #include "dataplane/net/checksum.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "tests/fuzz/holds.h"
 
 #define OPTION_MAC_EXACT 0x04 /* the lower bits are PACKET_*_VERIFIED */
 #define OPTION_PARTIAL	 0x08
 #define MSG_MAX		 1232
-
-#define HOLDS(x)                                                                        \
-	do {                                                                            \
-		if (!(x)) {                                                             \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 static const uint8_t our_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
 static const uint8_t our4[4] = {192, 0, 2, 1}, our6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};

@@ -8,21 +8,12 @@
  */
 #include "dataplane/answer/answer.h"
 #include "dataplane/dns/query.h"
+#include "tests/fuzz/holds.h"
 #include "tests/support/zone_load.h"
 
 #include <ldns/ldns.h>
 #include <stdlib.h>
 #include <urcu-qsbr.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define HOLDS(x)                                                                        \
-	do {                                                                            \
-		if (!(x)) {                                                             \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 static const char zone_text[] =
 	"$TTL 3600\n"

@@ -7,30 +7,15 @@
  * truncation of it is read without leaving its octets.
  */
 #include "dataplane/dns/rdata.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define HOLDS(x)                                                                        \
-	do {                                                                            \
-		if (!(x)) {                                                             \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
+#include "tests/fuzz/holds.h"
 
 /* Copied to a block of its exact size, so that a sanitizer notices one octet too many. */
 static int reread(uint16_t type, const uint8_t *rdata, size_t len, uint8_t *out)
 {
-	uint8_t *copy = malloc(len > 0 ? len : 1);
+	uint8_t *copy = exact_copy(rdata, len);
 	struct wire_in in;
 	int got;
 
-	if (copy == NULL)
-		abort();
-	memcpy(copy, rdata, len);
 	in = wire_in_init(copy, len);
 	got = rdata_get(&in, type, (uint16_t)len, out);
 	free(copy);

@@ -6,21 +6,9 @@
  * and come out as it went in, and with any octet behind the id changed it must not.
  */
 #include "control/tsig.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "tests/fuzz/holds.h"
 
 #define NOW 1700000000
-
-#define HOLDS(x)                                                                        \
-	do {                                                                            \
-		if (!(x)) {                                                             \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 /* A block of exactly cap octets, so that a sanitizer notices one too many. */
 static uint8_t *copy_of(const uint8_t *msg, size_t len, size_t cap)

@@ -3,28 +3,19 @@
  * then the stream as on TCP: messages behind their two-octet lengths.
  *   bit 0: the request was IXFR from the base version below, serial 1; otherwise AXFR
  *   bit 1: limits on records, octets and records of a set
+ *   bit 2: the base version has corners: a cut with glue, a DNAME, a wildcard, an NSEC chain, NSEC3 names
  * The id of the request is 0, the zone "example.".
  *
  * Whatever is accepted as complete must be a zone: the serial announced, the SOA first, nothing outside the apex,
- * record data that can be read again, as many records as the snapshot says.
+ * record data that can be read again, as many records as the snapshot says, and the same zone as one that is built from
+ * its records without a base. Whatever happens, the base version stays what it was.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <urcu-qsbr.h>
 
 #include "control/xfrin.h"
 #include "dataplane/zone/arena.h"
 #include "dataplane/zone/builder.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define HOLDS(x)                                                                        \
-	do {                                                                            \
-		if (!(x)) {                                                             \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
+#include "tests/fuzz/holds.h"
 
 #define KEY UINT64_C(0x0123456789ABCDEF)
 
@@ -33,11 +24,13 @@ static const uint8_t apex[] = "\7example";
 /* What hangs from one input. */
 struct run {
 	struct arena *arena;
-	struct snapshot *base;
+	const struct snapshot *base;
 	struct builder *builder;
 	struct builder_limits limits;
 	uint8_t *rdata;
 	uint64_t walked;
+	uint64_t hash; /* of all records walked */
+	struct builder *again;
 };
 
 static int on_begin(void *arg, enum xfrin_form form)
@@ -73,6 +66,16 @@ static int on_del(void *arg, const uint8_t *owner, uint16_t type, const uint8_t 
 	return (int)builder_del(r->builder, owner, type, rdata, len);
 }
 
+/* FNV-1a. */
+static uint64_t hash_of(uint64_t hash, const void *octets, size_t len)
+{
+	const uint8_t *p = octets;
+
+	while (len-- > 0)
+		hash = (hash ^ *p++) * UINT64_C(0x100000001B3);
+	return hash;
+}
+
 static int on_walk(const struct snapshot_record *record, void *arg)
 {
 	struct run *r = arg;
@@ -84,45 +87,119 @@ static int on_walk(const struct snapshot_record *record, void *arg)
 	HOLDS(rdata_get(&in, record->type, record->rdata_len, r->rdata) == record->rdata_len);
 	HOLDS(record->rdata_len == 0 || memcmp(r->rdata, record->rdata, record->rdata_len) == 0);
 	r->walked++;
+	r->hash = hash_of(r->hash, record->owner, name_len(record->owner));
+	r->hash = hash_of(r->hash, &record->type, sizeof(record->type));
+	r->hash = hash_of(r->hash, &record->ttl, sizeof(record->ttl));
+	r->hash = hash_of(r->hash, record->rdata, record->rdata_len);
+	if (r->again != NULL)
+		HOLDS(builder_add(r->again, record->owner, record->type, record->ttl, record->rdata,
+				  record->rdata_len) == BUILDER_OK);
 	return 0;
 }
 
-static void put_soa(struct builder *b, uint8_t serial)
+/* Of everything in it, in canonical order. again: a builder that gets it too, or NULL. */
+static uint64_t walk(struct run *r, const struct snapshot *s, struct builder *again)
 {
-	uint8_t soa[22] = {0};
+	struct snapshot_info info;
 
-	soa[5] = serial;
-	HOLDS(builder_add(b, apex, DNS_TYPE_SOA, 300, soa, sizeof(soa)) == BUILDER_OK);
+	snapshot_info(s, &info);
+	r->walked = 0;
+	r->hash = 0;
+	r->again = again;
+	HOLDS(snapshot_walk(s, on_walk, r) == 0);
+	HOLDS(r->walked == info.records);
+	return r->hash;
 }
 
-/* example. SOA 1, NS ns.example.; ns.example. A 192.0.2.1; a.b.example. A 192.0.2.2 */
-static void make_base(struct run *r)
+struct base_record {
+	const char *owner;
+	uint16_t type;
+	const char *rdata;
+	uint16_t len;
+};
+#define RECORD(owner, type, rdata)                    \
+	{                                             \
+		owner, type, rdata, sizeof(rdata) - 1 \
+	}
+#define SOA_1 "\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+#define HASH_OWNER                         \
+	"\x20"                             \
+	"0p9mhaveqvm6t7vbl5lop2u3t2rp3tom" \
+	"\7example"
+
+static const struct base_record plain[] = {
+	RECORD("\7example", DNS_TYPE_SOA, SOA_1),
+	RECORD("\7example", DNS_TYPE_NS, "\2ns\7example\0"),
+	RECORD("\2ns\7example", DNS_TYPE_A, "\xC0\0\2\1"),
+	RECORD("\1a\1b\7example", DNS_TYPE_A, "\xC0\0\2\2"),
+};
+
+static const struct base_record corners[] = {
+	RECORD("\1*\1w\7example", DNS_TYPE_A, "\xC0\0\2\3"),
+	RECORD("\3cut\7example", DNS_TYPE_NS, "\2ns\3cut\7example\0"),
+	RECORD("\2ns\3cut\7example", DNS_TYPE_A, "\xC0\0\2\4"),
+	RECORD("\1c\7example", DNS_TYPE_CNAME, "\1a\1b\7example\0"),
+	RECORD("\1d\7example", DNS_TYPE_DNAME, "\1w\7example\0"),
+	RECORD("\1x\1d\7example", DNS_TYPE_A, "\xC0\0\2\5"),
+	RECORD("\7example", DNS_TYPE_NSEC, "\1a\1b\7example\0\0\1\x40"),
+	RECORD("\1a\1b\7example", DNS_TYPE_NSEC, "\7example\0\0\1\x40"),
+	RECORD("\7example", DNS_TYPE_NSEC3PARAM, "\1\0\0\0\0"),
+	RECORD(HASH_OWNER, DNS_TYPE_NSEC3,
+	       "\1\0\0\0\0\x14"
+	       "abcdefghijklmnopqrst"
+	       "\0\1\x40"),
+};
+
+static void put_records(struct builder *b, const struct base_record *v, size_t cnt)
 {
-	static const uint8_t ns[] = "\2ns\7example", deep[] = "\1a\1b\7example";
-	struct builder *b = builder_new(r->arena, KEY, apex, NULL, &builder_limits_none);
+	for (size_t i = 0; i < cnt; i++)
+		HOLDS(builder_add(b, (const uint8_t *)v[i].owner, v[i].type, 300, (const uint8_t *)v[i].rdata,
+				  v[i].len) == BUILDER_OK);
+}
+
+static struct snapshot *make_base(struct arena *arena, bool with_corners)
+{
+	struct builder *b = builder_new(arena, KEY, apex, NULL, &builder_limits_none);
 	struct builder_report report;
+	struct snapshot *s = NULL;
 
 	HOLDS(b != NULL);
-	put_soa(b, 1);
-	HOLDS(builder_add(b, apex, DNS_TYPE_NS, 300, ns, sizeof(ns)) == BUILDER_OK);
-	HOLDS(builder_add(b, ns, DNS_TYPE_A, 300, (const uint8_t *)"\xC0\0\2\1", 4) == BUILDER_OK);
-	HOLDS(builder_add(b, deep, DNS_TYPE_A, 300, (const uint8_t *)"\xC0\0\2\2", 4) == BUILDER_OK);
-	HOLDS(builder_finish(b, &r->base, &report) == BUILDER_OK);
+	put_records(b, plain, sizeof(plain) / sizeof(plain[0]));
+	if (with_corners)
+		put_records(b, corners, sizeof(corners) / sizeof(corners[0]));
+	HOLDS(builder_finish(b, &s, &report) == BUILDER_OK);
 	builder_free(b);
+	return s;
+}
+
+static void check_same(const struct snapshot *a, const struct snapshot *b)
+{
+	struct snapshot_info x, y;
+
+	snapshot_info(a, &x);
+	snapshot_info(b, &y);
+	HOLDS(x.records == y.records && x.names == y.names && x.delegations == y.delegations);
+	HOLDS(x.serial == y.serial && x.has_nsec == y.has_nsec && x.has_nsec3 == y.has_nsec3);
 }
 
 static void check_snapshot(struct run *r, const struct xfrin *x)
 {
-	struct snapshot *s = NULL;
+	struct snapshot *s = NULL, *scratch = NULL;
 	struct builder_report report;
-	struct snapshot_info info;
+	struct builder *again;
+	uint64_t hash;
 
 	if (builder_finish(r->builder, &s, &report) != BUILDER_OK)
 		return;
 	HOLDS(snapshot_serial(s) == x->serial);
-	snapshot_info(s, &info);
-	HOLDS(snapshot_walk(s, on_walk, r) == 0);
-	HOLDS(r->walked == info.records);
+	again = builder_new(r->arena, KEY, apex, NULL, &builder_limits_none);
+	HOLDS(again != NULL);
+	hash = walk(r, s, again);
+	HOLDS(builder_finish(again, &scratch, &report) == BUILDER_OK);
+	builder_free(again);
+	check_same(s, scratch);
+	HOLDS(walk(r, scratch, NULL) == hash);
+	snapshot_retire(scratch);
 	snapshot_retire(s);
 }
 
@@ -137,9 +214,7 @@ static enum xfrin_verdict decode(struct xfrin *x, const uint8_t *p, size_t len)
 
 		if (want > len - 2)
 			break;
-		copy = malloc(want > 0 ? want : 1);
-		HOLDS(copy != NULL);
-		memcpy(copy, p + 2, want);
+		copy = exact_copy(p + 2, want);
 		v = xfrin_message(x, copy, want);
 		free(copy);
 		p += 2 + want;
@@ -166,29 +241,51 @@ static void run(struct run *r, uint8_t options, const uint8_t *data, size_t len)
 	free(x);
 }
 
+/* Made once: the bases are never changed, and that is what each input checks. */
+static void begin(struct run *r, uint8_t options)
+{
+	static struct arena *arena;
+	static struct snapshot *bases[2];
+	const struct arena_config config = {.bytes_max = 256 << 20};
+
+	if (arena == NULL) {
+		rcu_register_thread();
+		HOLDS(arena_new(&config, &arena) == 0);
+		for (unsigned i = 0; i < 2; i++)
+			bases[i] = make_base(arena, i == 1);
+	}
+	r->arena = arena;
+	r->base = options & 1 ? bases[options >> 2 & 1] : NULL;
+	if (options & 2)
+		r->limits = (struct builder_limits){.records = 20, .bytes = 2000, .rrset_records = 4};
+}
+
+/* Reclaim runs on liburcu's thread, which takes its time: it need not be waited for after each input. */
+static void end(void)
+{
+	static unsigned inputs;
+
+	rcu_quiescent_state();
+	if (++inputs % 1024 == 0)
+		rcu_barrier();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	const struct arena_config config = {.bytes_max = 64 << 20};
 	struct run r = {.limits = builder_limits_none};
+	uint64_t before = 0;
 
 	if (len == 0)
 		return 0;
-	rcu_register_thread();
-	HOLDS(arena_new(&config, &r.arena) == 0);
+	begin(&r, data[0]);
 	r.rdata = malloc(RDATA_LEN_MAX);
 	HOLDS(r.rdata != NULL);
-	if (data[0] & 1)
-		make_base(&r);
-	if (data[0] & 2)
-		r.limits = (struct builder_limits){.records = 20, .bytes = 2000, .rrset_records = 4};
+	if (r.base != NULL)
+		before = walk(&r, r.base, NULL);
 	run(&r, data[0], data + 1, len - 1);
 	if (r.base != NULL)
-		snapshot_retire(r.base);
-	/* Reclaim runs on liburcu's thread. */
-	rcu_quiescent_state();
-	rcu_barrier();
+		HOLDS(walk(&r, r.base, NULL) == before);
 	free(r.rdata);
-	arena_free(r.arena);
-	rcu_unregister_thread();
+	end();
 	return 0;
 }

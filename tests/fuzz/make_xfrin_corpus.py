@@ -11,6 +11,8 @@ sys.path.insert(0, str(HERE.parent / "support"))
 from primary import (A, AXFR, CNAME, IN, IXFR, MX, NS, QR, AA, SOA, TXT, Record, Request, framed, message, soa,  # noqa: E402
                      wire_name)
 
+DNAME, NSEC, NSEC3, NSEC3PARAM = 39, 47, 50, 51
+
 APEX = "example."
 
 
@@ -69,6 +71,26 @@ def seeds():
                                                  base_soa(2)])
     yield "ixfr-add-present", stream(1, IXFR, [base_soa(2), base_soa(1), base_soa(2), a("ns.example.", 1),
                                                base_soa(2)])
+    # From the version with corners: NSEC and NSEC3 owners go and come, a cut becomes a name, a wildcard and a DNAME go.
+    hashed = "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.example."
+    nsec3 = b"\1\0\0\0\0\x14%s\0\1\x40"
+    corners = [base_soa(2), base_soa(1),
+               Record(hashed, NSEC3, nsec3 % b"abcdefghijklmnopqrst"),
+               Record("a.b.example.", NSEC, wire_name(APEX) + b"\0\1\x40"),
+               Record("example.", NSEC, wire_name("a.b.example.") + b"\0\1\x40"),
+               Record("cut.example.", NS, wire_name("ns.cut.example.")), a("*.w.example.", 3),
+               Record("d.example.", DNAME, wire_name("w.example.")),
+               base_soa(2),
+               Record(hashed.replace("0p", "1p"), NSEC3, nsec3 % b"ABCDEFGHIJKLMNOPQRST"),
+               Record("example.", NSEC, wire_name("cut.example.") + b"\0\1\x40"),
+               Record("cut.example.", NSEC, wire_name(APEX) + b"\0\1\x40"),
+               Record("cut.example.", TXT, b"\1x"), a("x.ns.cut.example.", 9), base_soa(2)]
+    yield "ixfr-corners", stream(5, IXFR, corners)
+    yield "ixfr-corners-one-record-per-message", stream(5, IXFR, *[[r] for r in corners])
+    yield "ixfr-corners-deep-cut", stream(5, IXFR, [base_soa(2), base_soa(1), base_soa(2), Record(
+        "b.example.", NS, wire_name("a.b.example.")), base_soa(2)])
+    yield "ixfr-corners-no-chain", stream(5, IXFR, [base_soa(2), base_soa(1), Record(
+        "example.", NSEC3PARAM, b"\1\0\0\0\0"), base_soa(2), base_soa(2)])
     yield "ixfr-gap", stream(1, IXFR, [base_soa(4), base_soa(1), base_soa(2), base_soa(3), base_soa(4)])
     yield "ixfr-whole", stream(1, IXFR, zone)
     yield "ixfr-up-to-date", stream(1, IXFR, [base_soa(1)])
