@@ -655,5 +655,8 @@ void answer_burst(struct answer_engine *e, struct answer_job *const jobs[], unsi
 	}
 	lookup_burst(lookups, lookup_cnt);
 	for (unsigned i = 0; i < lookup_cnt; i++)
+		todo[i]->step.prepared =
+			todo[i]->query.dnssec_ok && denial_prepare(&todo[i]->step.lookup, todo[i]->step.next);
+	for (unsigned i = 0; i < lookup_cnt; i++)
 		write_answer(e, todo[i]);
 }

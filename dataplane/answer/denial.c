@@ -18,14 +18,12 @@ static const uint8_t *suffix(const struct proof *p, unsigned label)
 	return p->name->lower + p->name->hashes->off[label];
 }
 
-/* "*." in front of the closest encloser. It fits: the name itself has a longer label there, or an equal one. */
-static const uint8_t *wildcard_at_encloser(const struct proof *p, uint8_t out[NAME_LEN_MAX])
+/* "*." in front of the suffix. It fits: the name itself has a longer label there, or an equal one. */
+static const uint8_t *wildcard_at(const struct proof *p, unsigned label, uint8_t out[NAME_LEN_MAX])
 {
-	unsigned at = p->name->hashes->off[p->lookup->encloser_label];
-
 	out[0] = 1;
 	out[1] = '*';
-	memcpy(out + 2, p->name->lower + at, p->name->hashes->len - at);
+	memcpy(out + 2, suffix(p, label), suffix_len(p->name->hashes, label));
 	return out;
 }
 
@@ -41,20 +39,21 @@ static bool already_sent(struct denial_sent *sent, const uint8_t *body)
 
 /*
  * Octets of the owner in front of its longest suffix that the name has too, which is the apex or something below it.
- * Both are walked from the left; at equal distance from the end they may be at the same suffix.
+ * Both are walked from the left; at equal distance from the apex they may be at the same suffix.
  */
 static unsigned owner_head_len(const struct proof *p, const struct denial *d)
 {
 	const struct name_hashes *h = p->name->hashes;
-	unsigned head = 0, label = 0;
+	unsigned apex_off = h->off[p->lookup->apex_label], head = 0, label = 0;
 
-	while (d->owner[head] != 0) {
-		while (label < h->label_cnt && suffix_len(h, label) > d->owner_len - head)
+	while (head < d->rel_len) {
+		unsigned left = d->rel_len - head;
+
+		while (apex_off - h->off[label] > left)
 			label++;
-		if (suffix_len(h, label) == d->owner_len - head &&
-		    name_equal(suffix(p, label), d->owner + head))
+		if (apex_off - h->off[label] == left && name_same(suffix(p, label), d->rel + head, left))
 			break;
-		head += 1u + d->owner[head];
+		head += 1u + d->rel[head];
 	}
 	return head;
 }
@@ -62,19 +61,19 @@ static unsigned owner_head_len(const struct proof *p, const struct denial *d)
 /* Adds the record with its owner written out as far as the message does not hold it already. */
 static void put(struct proof *p, const struct denial *d)
 {
-	unsigned head_len = owner_head_len(p, d);
-	uint16_t rest_at = reply_suffix_at(p->name, d->owner_len - head_len);
-	uint8_t literal[NAME_LEN_MAX + 1];
-	struct rrset_place place = {.owner = rest_at, .stored_len = d->owner_len};
+	unsigned apex_len = suffix_len(p->name->hashes, p->lookup->apex_label), head_len, rest_at;
+	struct rrset_place place = {.stored_len = (uint16_t)(d->rel_len + apex_len)};
 
 	if (already_sent(p->sent, d->set.body))
 		return;
+	head_len = owner_head_len(p, d);
+	rest_at = reply_suffix_at(p->name, d->rel_len - head_len + apex_len);
+	place.owner = (uint16_t)rest_at;
 	if (head_len > 0) {
-		memcpy(literal, d->owner, head_len);
-		wire_store16(literal + head_len, (uint16_t)(0xC000 | rest_at));
 		place.owner = (uint16_t)p->r->at;
-		place.literal = literal;
+		place.literal = d->shown;
 		place.literal_len = (uint16_t)(head_len + 2);
+		place.literal_to = (uint16_t)rest_at;
 	}
 	reply_require(p->r, REPLY_AUTHORITY, &place, &d->set);
 }
@@ -90,33 +89,45 @@ static bool put_nsec(struct proof *p, const uint8_t *name)
 	return true;
 }
 
-/* The NSEC3 whose owner is the hash of the name or which covers it. */
-static void put_nsec3(struct proof *p, const uint8_t *name)
+/* The hashes of the suffix and of the wildcard below it, until the next call. */
+static const struct denial_hashed *hashed(const struct proof *p, unsigned label)
 {
-	struct denial d;
+	const struct snapshot *s = p->lookup->snap;
+	uint64_t key = p->name->hashes->hash[label] ^ snapshot_nsec3_chain(s)->id;
+	struct denial_hashed *h = &p->sent->hashes->of[key & (DENIAL_HASHES - 1)];
+	uint8_t name[NAME_LEN_MAX];
 
-	if (snapshot_nsec3(p->lookup->snap, name, &d))
-		put(p, &d);
+	if (h->key != key) {
+		h->key = key;
+		snapshot_nsec3_hash(s, suffix(p, label), h->encloser);
+		snapshot_nsec3_hash(s, wildcard_at(p, label, name), h->wildcard);
+	}
+	return h;
 }
 
 /*
- * RFC 5155 7.2.1: the NSEC3 of the closest encloser of suffix `label`, and the one that covers the next closer name.
- * With opt-out the closest encloser that can be proven may be further up than the one that exists.
+ * RFC 5155 7.2.1: the NSEC3 of the closest encloser, looked for from suffix `label` upwards, and the one that covers the
+ * next closer name: `next` is that of the suffix below `label`. With opt-out the closest encloser that can be proven may
+ * be further up than the one that exists.
  */
-static void put_encloser_nsec3(struct proof *p, unsigned label)
+static void put_encloser_nsec3(struct proof *p, unsigned label, const struct denial *next)
 {
-	struct denial d;
+	const struct nsec3_chain *c = snapshot_nsec3_chain(p->lookup->snap);
+	struct denial found[2], *d = found;
 
-	for (; snapshot_nsec3(p->lookup->snap, suffix(p, label), &d); label++) {
-		if (d.exact) {
-			put(p, &d);
-			if (label > 0)
-				put_nsec3(p, suffix(p, label - 1));
+	for (; label != p->lookup->apex_label; label++) {
+		if (!snapshot_nsec3_at(p->lookup->snap, hashed(p, label)->encloser, d))
+			return;
+		if (d->exact) {
+			put(p, d);
+			put(p, next);
 			return;
 		}
-		if (label == p->lookup->apex_label)
-			return; /* a broken chain: nothing there proves anything */
+		next = d;
+		d = d == found ? found + 1 : found;
 	}
+	put(p, &c->apex);
+	put(p, next);
 }
 
 /* RFC 5155 7.2.3, 7.2.4 and 7.2.7: the NSEC3 of the name at `label`, or the proof that it lies in an opt-out span. */
@@ -129,24 +140,62 @@ static void put_match_nsec3(struct proof *p, unsigned label)
 	if (d.exact)
 		put(p, &d);
 	else if (label < p->lookup->apex_label)
-		put_encloser_nsec3(p, label + 1);
+		put_encloser_nsec3(p, label + 1, &d);
+}
+
+bool denial_prepare(const struct lookup *l, uint8_t out_next[NSEC3_HASH_LEN])
+{
+	if ((l->kind != LOOKUP_MISSING && l->kind != LOOKUP_WILDCARD) || l->encloser_label == 0 ||
+	    snapshot_nsec3_chain(l->snap) == NULL)
+		return false;
+	snapshot_nsec3_hash(l->snap, l->name + l->hashes->off[l->encloser_label - 1], out_next);
+	snapshot_nsec3_fetch(l->snap, out_next);
+	return true;
+}
+
+/* The record that covers the name below the closest encloser of one that does not exist. False: no chain. */
+static bool find_next(const struct proof *p, struct denial *out)
+{
+	uint8_t hash[NSEC3_HASH_LEN];
+
+	if (p->sent->next != NULL)
+		return snapshot_nsec3_at(p->lookup->snap, p->sent->next, out);
+	return denial_prepare(p->lookup, hash) && snapshot_nsec3_at(p->lookup->snap, hash, out);
+}
+
+/* RFC 5155 7.2.2 and 7.2.5. */
+static void put_encloser_proof_nsec3(struct proof *p)
+{
+	const struct snapshot *s = p->lookup->snap;
+	unsigned label = p->lookup->encloser_label;
+	uint8_t wildcard[NSEC3_HASH_LEN];
+	struct denial d;
+
+	if (!find_next(p, &d))
+		return;
+	if (label == p->lookup->apex_label) {
+		put_encloser_nsec3(p, label, &d);
+		put(p, &snapshot_nsec3_chain(s)->wildcard);
+		return;
+	}
+	memcpy(wildcard, hashed(p, label)->wildcard, sizeof(wildcard));
+	put_encloser_nsec3(p, label, &d);
+	if (snapshot_nsec3_at(s, wildcard, &d))
+		put(p, &d);
 }
 
 /*
  * That neither the name exists nor the wildcard at its closest encloser has what was asked for: RFC 4035 3.1.3.2 and
- * 3.1.3.4, RFC 5155 7.2.2 and 7.2.5.
+ * 3.1.3.4, or the same with NSEC3.
  */
 static void put_encloser_proof(struct proof *p)
 {
 	uint8_t wildcard[NAME_LEN_MAX];
 
-	wildcard_at_encloser(p, wildcard);
-	if (put_nsec(p, p->name->lower)) {
-		put_nsec(p, wildcard);
-		return;
-	}
-	put_encloser_nsec3(p, p->lookup->encloser_label);
-	put_nsec3(p, wildcard);
+	if (put_nsec(p, p->name->lower))
+		put_nsec(p, wildcard_at(p, p->lookup->encloser_label, wildcard));
+	else
+		put_encloser_proof_nsec3(p);
 }
 
 void denial_put_nodata(struct reply *r, const struct reply_name *n, const struct lookup *l,
@@ -178,9 +227,10 @@ void denial_put_wildcard(struct reply *r, const struct reply_name *n, const stru
 			 struct denial_sent *sent)
 {
 	struct proof p = {r, n, l, sent};
+	struct denial d;
 
-	if (r->with_sigs && !put_nsec(&p, n->lower) && l->encloser_label > 0)
-		put_nsec3(&p, suffix(&p, l->encloser_label - 1u));
+	if (r->with_sigs && !put_nsec(&p, n->lower) && find_next(&p, &d))
+		put(&p, &d);
 }
 
 void denial_put_delegation(struct reply *r, const struct reply_name *n, const struct lookup *l,

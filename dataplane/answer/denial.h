@@ -8,13 +8,39 @@
 
 #include "dataplane/answer/reply.h"
 
+/*
+ * NSEC3 hashes of the names that proofs are about again and again: closest enclosers other than the apex and the wildcards
+ * there. What is asked for is new each time, what it lies below is not, and so one hash of the three is left to do. Belongs
+ * to one engine; a hash depends on the name and the chain's parameters alone, so nothing here is of a snapshot.
+ */
+#define DENIAL_HASHES 256 /* a power of two; 12 KiB, of which a flood below one name uses a line */
+
+struct denial_hashed {
+	uint64_t key; /* of name and chain, both keyed hashes; 0: unused */
+	uint8_t encloser[NSEC3_HASH_LEN];
+	uint8_t wildcard[NSEC3_HASH_LEN];
+};
+
+struct denial_hashes {
+	struct denial_hashed of[DENIAL_HASHES];
+};
+
 /* The records that a reply already holds: one may prove two things, and is sent once (RFC 2181 5). */
 #define DENIAL_SENT_MAX 24
 
 struct denial_sent {
+	struct denial_hashes *hashes;
+	const uint8_t *next; /* the hash that denial_prepare made; NULL: it did not */
 	unsigned cnt;
 	const uint8_t *body[DENIAL_SENT_MAX];
 };
+
+/*
+ * For a name that was looked up and will be answered with DO: makes the one hash that its denial needs and asks for the
+ * memory where that is. Done for a whole burst, the hashes overlap, for each is one long chain of dependent instructions.
+ * False: none is needed.
+ */
+bool denial_prepare(const struct lookup *l, uint8_t out_next[NSEC3_HASH_LEN]);
 
 /*
  * All add to the authority section for name n as it was looked up.

@@ -1,7 +1,5 @@
 #include "dataplane/answer/resolve.h"
 
-#include "dataplane/answer/denial.h"
-
 #define CNAME_RDATA_AT 12 /* behind the owner pointer, type, class, TTL and length */
 #define POINTER_MAX    0x3FFF
 
@@ -435,6 +433,7 @@ static void put_authority(struct walk *w)
 {
 	const struct lookup *last = &w->step->lookup;
 
+	w->sent.next = w->step->prepared ? w->step->next : NULL;
 	switch (w->end) {
 	case END_NODATA:
 		w->notes |= RESOLVE_NODATA;
@@ -459,8 +458,10 @@ static void put_authority(struct walk *w)
 	if ((w->notes & RESOLVE_WILDCARD) == 0 || !w->r->with_sigs)
 		return;
 	for (unsigned i = 0; i < w->step_cnt; i++)
-		if (w->steps[i]->lookup.kind == LOOKUP_WILDCARD)
+		if (w->steps[i]->lookup.kind == LOOKUP_WILDCARD) {
+			w->sent.next = w->steps[i]->prepared ? w->steps[i]->next : NULL;
 			denial_put_wildcard(w->r, &w->steps[i]->name, &w->steps[i]->lookup, &w->sent);
+		}
 }
 
 /* RFC 9471 3.1: all of it, or TC. */
@@ -531,6 +532,7 @@ unsigned resolve_answer(struct resolver *rs, struct reply *r, struct resolve_ste
 	w.step_cnt = 1;
 	w.dname_cnt = 0;
 	w.set_entry = NULL;
+	w.sent.hashes = &rs->hashes;
 	w.sent.cnt = 0;
 	while (step(&w) && !r->truncated)
 		;

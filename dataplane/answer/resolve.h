@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "dataplane/answer/reply.h"
+#include "dataplane/answer/denial.h"
 #include "dataplane/zone/zonetab.h"
 
 /*
@@ -26,6 +26,8 @@
 struct resolve_step {
 	struct reply_name name;
 	struct lookup lookup;
+	bool prepared; /* next is what denial_prepare made for the lookup */
+	uint8_t next[NSEC3_HASH_LEN];
 };
 
 /* The target of a CNAME, and where its labels stand in the message. */
@@ -41,6 +43,7 @@ struct resolver {
 	const struct zonetab *zones;
 	uint64_t key;
 	struct resolve_target target[RESOLVE_CHAIN_MAX];
+	struct denial_hashes hashes;
 };
 
 /* What there is to count about an answer, apart from its RCODE. */

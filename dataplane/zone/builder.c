@@ -333,28 +333,35 @@ static struct snapshot *snapshot_new(struct builder *b)
 
 /*
  * The chain that answers come from: SHA-1, flags 0 (RFC 5155 4.1.2), and in use: the apex has a record of it (every
- * chain has one there). Several may exist while parameters change.
+ * chain has one there). Several may exist while parameters change. False: out of memory.
  */
-static void choose_nsec3(struct builder *b, struct snapshot *s, const struct rrset *params)
+static bool choose_nsec3(struct builder *b, struct snapshot *s, const struct rrset *params)
 {
-	uint8_t hash[NSEC3_HASH_LEN], rel[NSEC3_LABEL_LEN + 1] = {NSEC3_LABEL_LEN};
-	struct rrset set;
+	struct nsec3_chain *c = s->nsec3 = malloc(sizeof(*c));
+	uint8_t wildcard[NAME_LEN_MAX + 2] = {1, '*'};
 
+	if (c == NULL)
+		return false;
 	for (uint32_t off = 0; off < params->len; off += 12u + wire_load16(params->body + off + 10)) {
-		const struct entry *e;
-
-		s->nsec3param = params->body + off + 12;
-		if (s->nsec3param[0] != 1 || s->nsec3param[1] != 0)
+		c->params = params->body + off + 12;
+		if (c->params[0] != 1 || c->params[1] != 0)
 			continue;
-		nsec3_hash(s->nsec3param, b->apex_lower, hash);
-		nsec3_label(hash, rel + 1);
-		e = draft_find(&b->draft, BLOCK_NSEC3, nsec3_label_key(rel + 1), rel, sizeof(rel));
-		if (e != NULL && nsec3_chain_record(s, e, &set) != NULL) {
-			s->info.has_nsec3 = true;
-			return;
-		}
+		c->id = name_hash_child(s->key, c->params, 5u + c->params[4]);
+		nsec3_hash(c->params, b->apex_lower, c->apex_hash);
+		if (!snapshot_nsec3_at(s, c->apex_hash, &c->apex) || !c->apex.exact)
+			continue;
+		/* An apex that leaves no room for a wildcard has none, and no name error needs one denied. */
+		memcpy(wildcard + 2, b->apex_lower, b->apex_len);
+		if (b->apex_len + 2u <= NAME_LEN_MAX)
+			snapshot_nsec3(s, wildcard, &c->wildcard);
+		else
+			c->wildcard = c->apex;
+		s->info.has_nsec3 = true;
+		return true;
 	}
-	s->nsec3param = NULL;
+	free(c);
+	s->nsec3 = NULL;
+	return true;
 }
 
 /* What a snapshot knows about itself, from its apex. */
@@ -378,8 +385,9 @@ static enum builder_verdict read_apex(struct builder *b, struct snapshot *s)
 	if (!entry_set(s, s->apex, DNS_TYPE_NS, &set))
 		return BUILDER_NO_NS;
 	s->info.has_nsec = entry_set(s, s->apex, DNS_TYPE_NSEC, &set);
-	if (entry_set(s, s->apex, DNS_TYPE_NSEC3PARAM, &set) && tree_exists(&s->tree[BLOCK_NSEC3]))
-		choose_nsec3(b, s, &set);
+	if (entry_set(s, s->apex, DNS_TYPE_NSEC3PARAM, &set) && tree_exists(&s->tree[BLOCK_NSEC3]) &&
+	    !choose_nsec3(b, s, &set))
+		return BUILDER_NO_MEMORY;
 	return BUILDER_OK;
 }
 
@@ -396,7 +404,7 @@ enum builder_verdict builder_finish(struct builder *b, struct snapshot **out, st
 	}
 	*report = b->report;
 	if (v != BUILDER_OK) {
-		free(s);
+		snapshot_free(s);
 		return v;
 	}
 	draft_seal(&b->draft);

@@ -2,10 +2,6 @@
  * Denial of existence: the NSEC or NSEC3 record at a name, or the one that covers it. Hot path: no allocation, lock,
  * log, syscall or shared write. Contracts in lookup.h.
  */
-#define OPENSSL_API_COMPAT \
-	0x10101000L /* SHA1_Init and friends: the only ones that need no allocated context */
-#include <openssl/sha.h>
-
 #include "dataplane/zone/lookup.h"
 #include "dataplane/zone/nsec3.h"
 #include "dataplane/zone/order.h"
@@ -29,6 +25,14 @@ static const struct entry *find_rel(const struct snapshot *s, const uint8_t *rel
 	return block_find(b, (uint16_t)key, rel, len);
 }
 
+static void set_owner(const struct entry *e, struct denial *out)
+{
+	out->entry = e;
+	out->rel = e->rest;
+	out->rel_len = e->rel_len;
+	out->shown = e->rest + (e->flags & ENTRY_CASE ? e->rel_len : 0);
+}
+
 bool snapshot_nsec(const struct snapshot *s, const uint8_t *name, struct denial *out)
 {
 	uint8_t key[ORDER_KEY_MAX], rel[NAME_LEN_MAX];
@@ -46,122 +50,214 @@ bool snapshot_nsec(const struct snapshot *s, const uint8_t *name, struct denial 
 	e = find_rel(s, rel, rel_len);
 	if (e == NULL || !entry_set(s, e, DNS_TYPE_NSEC, &out->set))
 		return false;
-	out->owner_len = (uint8_t)entry_owner(s, e, out->owner);
+	set_owner(e, out);
 	out->exact = found_len == key_len && memcmp(found, key, key_len) == 0;
 	out->opt_out = false;
 	return true;
 }
 
-void nsec3_hash(const uint8_t *params, const uint8_t *name, uint8_t out[NSEC3_HASH_LEN])
+/* The usual entry of the chain has one set, which lies there. */
+static bool nsec3_set(const struct snapshot *s, const struct entry *e, struct rrset *out)
 {
-	unsigned iterations = wire_load16(params + 2);
-	const uint8_t *salt = params + 5;
-	size_t salt_len = params[4];
-	SHA_CTX ctx;
+	struct set_raw raw;
 
-	SHA1_Init(&ctx);
-	SHA1_Update(&ctx, name, name_len(name));
-	SHA1_Update(&ctx, salt, salt_len);
-	SHA1_Final(out, &ctx);
-	while (iterations-- > 0) {
-		SHA1_Init(&ctx);
-		SHA1_Update(&ctx, out, NSEC3_HASH_LEN);
-		SHA1_Update(&ctx, salt, salt_len);
-		SHA1_Final(out, &ctx);
-	}
+	set_read(e, entry_sets(e), &raw);
+	if (raw.type != DNS_TYPE_NSEC3 || (raw.form & (SET_SHARED | SET_RELOC | SET_GLUE)) != 0)
+		return entry_set(s, e, DNS_TYPE_NSEC3, out);
+	*out = (struct rrset){
+		.body = raw.body,
+		.len = raw.len,
+		.sig_len = raw.sig_len,
+		.ttl = wire_load32(raw.body + 6),
+		.cnt = raw.cnt,
+		.sig_cnt = raw.sig_cnt,
+		.type = DNS_TYPE_NSEC3,
+	};
+	return true;
 }
 
 const uint8_t *nsec3_chain_record(const struct snapshot *s, const struct entry *e, struct rrset *out)
 {
-	if (!entry_set(s, e, DNS_TYPE_NSEC3, out))
+	const uint8_t *params = s->nsec3->params;
+	size_t salt_len = params[4];
+
+	if (!nsec3_set(s, e, out))
 		return NULL;
 	for (uint32_t off = 0; off < out->len; off += 12u + wire_load16(out->body + off + 10)) {
 		const uint8_t *data = out->body + off + 12;
 
-		if (data[0] == s->nsec3param[0] &&
-		    memcmp(data + 2, s->nsec3param + 2, 3u + s->nsec3param[4]) == 0)
+		/* Algorithm; then iterations, the salt and its length. */
+		if (data[0] == params[0] && memcmp(data + 2, params + 2, 3) == 0 &&
+		    (salt_len == 0 || memcmp(data + 5, params + 5, salt_len) == 0))
 			return data;
 	}
 	return NULL;
 }
 
-/* The entry of b with the highest label that is not above (strict: that is below) label; NULL: none. */
-static const struct entry *last_in_block(const struct block *b, const uint8_t *label, uint16_t tag,
-					 bool strict)
+/* A place in the circle of hashes. The label is spelled when it is needed: tags mostly tell. */
+struct place {
+	const uint8_t *hash; /* NULL: label is spelled */
+	uint64_t key;
+	uint8_t label[NSEC3_LABEL_LEN];
+};
+
+static const uint8_t *place_label(struct place *p)
+{
+	if (p->hash != NULL) {
+		nsec3_label(p->hash, p->label);
+		p->hash = NULL;
+	}
+	return p->label;
+}
+
+#ifdef __AVX2__
+/* The highest tag that is at most `most`; -1: none. Tags behind cnt are what they are. */
+static int highest_tag(const struct block *b, uint16_t most)
+{
+	const __m256i iota = _mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+	const __m256i limit = _mm256_set1_epi16((short)most);
+	/* Complements, so that what does not count is 0xffff and the minimum is the highest. */
+	__m256i best = _mm256_set1_epi16(-1), any = _mm256_setzero_si256();
+	__m128i low;
+
+	for (unsigned i = 0; i < b->cnt; i += BLOCK_TAG_STEP) {
+		__m256i tags = _mm256_load_si256((const __m256i *)(const void *)(block_tags_const(b) + i));
+		__m256i good = _mm256_cmpeq_epi16(_mm256_min_epu16(tags, limit), tags);
+
+		good = _mm256_and_si256(good,
+					_mm256_cmpgt_epi16(_mm256_set1_epi16((short)(b->cnt - i)), iota));
+		any = _mm256_or_si256(any, good);
+		best = _mm256_min_epu16(best, _mm256_or_si256(_mm256_xor_si256(tags, _mm256_set1_epi16(-1)),
+							      _mm256_xor_si256(good, _mm256_set1_epi16(-1))));
+	}
+	if (_mm256_testz_si256(any, any))
+		return -1;
+	low = _mm_min_epu16(_mm256_castsi256_si128(best), _mm256_extracti128_si256(best, 1));
+	return UINT16_MAX - _mm_extract_epi16(_mm_minpos_epu16(low), 0);
+}
+#else
+static int highest_tag(const struct block *b, uint16_t most)
 {
 	const uint16_t *tags = block_tags_const(b);
+	int best = -1;
+
+	for (unsigned i = 0; i < b->cnt; i++)
+		if (tags[i] <= most && tags[i] > best)
+			best = tags[i];
+	return best;
+}
+#endif
+
+/* Of the entries with the tag, the one with the highest label; not above (strict: but below) upto, if that is given. */
+static const struct entry *last_of_tag(const struct block *b, uint16_t tag, struct place *upto, bool strict)
+{
 	const struct entry *best = NULL;
-	uint16_t best_tag = 0;
 
-	for (unsigned i = 0; i < b->cnt; i++) {
-		const struct entry *e;
-		int d;
+	for (unsigned i = 0; i < b->cnt; i += BLOCK_TAG_STEP) {
+		uint32_t hits = block_match16(block_tags_const(b) + i, tag);
 
-		/* Tags order the entries, but for those that share one. */
-		if (tags[i] > tag || (best != NULL && tags[i] < best_tag))
-			continue;
-		e = block_entry(b, i);
-		if (tags[i] == tag) {
-			d = memcmp(e->rest + 1, label, NSEC3_LABEL_LEN);
+		for (; hits != 0; hits &= hits - 1) {
+			unsigned at = i + (unsigned)__builtin_ctz(hits);
+			const struct entry *e;
+			int d;
+
+			if (at >= b->cnt)
+				break;
+			e = block_entry(b, at);
+			d = upto == NULL ? -1 : memcmp(e->rest + 1, place_label(upto), NSEC3_LABEL_LEN);
 			if (d > 0 || (strict && d == 0))
 				continue;
+			if (best == NULL || memcmp(e->rest + 1, best->rest + 1, NSEC3_LABEL_LEN) > 0)
+				best = e;
 		}
-		if (best != NULL && tags[i] == best_tag &&
-		    memcmp(e->rest + 1, best->rest + 1, NSEC3_LABEL_LEN) < 0)
-			continue;
-		best = e;
-		best_tag = tags[i];
 	}
 	return best;
 }
 
-/* The entry at or before label in the circle of hashes. */
-static const struct entry *last_upto(const struct snapshot *s, const uint8_t label[NSEC3_LABEL_LEN],
-				     bool strict)
+/* The last entry of b that is not above (strict: that is below) the place; NULL: none. whole: all of b is at or below. */
+static const struct entry *last_in_block(const struct block *b, struct place *p, bool strict, bool whole)
 {
-	static const uint8_t highest[NSEC3_LABEL_LEN] = "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv";
-	const struct tree *t = &s->tree[BLOCK_NSEC3];
-	uint64_t key = nsec3_label_key(label);
+	uint16_t own = block_tag(BLOCK_NSEC3, b->depth, p->key);
+	int tag = highest_tag(b, whole ? UINT16_MAX : own);
 
-	for (unsigned steps = 0; steps < STEPS_MAX; steps++) {
-		const struct block *b = tree_block(s->base, t, key);
-		uint16_t tag = block_tag(BLOCK_NSEC3, b->depth, key);
-		const struct entry *e = last_in_block(b, label, tag, strict);
+	while (tag >= 0) {
+		bool shared = !whole && tag == own;
+		const struct entry *e = last_of_tag(b, (uint16_t)tag, shared ? p : NULL, shared && strict);
 
 		if (e != NULL)
 			return e;
-		/* On to the block before; from the first to the last. All of it is at or below now. */
-		key = b->prefix - 1;
-		label = highest;
-		strict = false;
+		tag = tag == 0 ? -1 : highest_tag(b, (uint16_t)(tag - 1));
 	}
 	return NULL;
 }
 
+/* The entry at or before the place in the circle of hashes; strict: before. */
+static const struct entry *last_upto(const struct snapshot *s, struct place *p, bool strict)
+{
+	const struct tree *t = &s->tree[BLOCK_NSEC3];
+	uint64_t key = p->key;
+
+	for (unsigned steps = 0; steps < STEPS_MAX; steps++) {
+		const struct block *b = tree_block(s->base, t, key);
+		const struct entry *e = last_in_block(b, p, strict, steps > 0);
+
+		if (e != NULL)
+			return e;
+		/* On to the block before; from the first to the last. */
+		key = b->prefix - 1;
+	}
+	return NULL;
+}
+
+const struct nsec3_chain *snapshot_nsec3_chain(const struct snapshot *s)
+{
+	return s->nsec3;
+}
+
+void snapshot_nsec3_hash(const struct snapshot *s, const uint8_t *name, uint8_t out[NSEC3_HASH_LEN])
+{
+	if (wire_load16(s->nsec3->params + 2) > SNAPSHOT_NSEC3_ITERATIONS_MAX)
+		memcpy(out, s->nsec3->apex_hash, NSEC3_HASH_LEN);
+	else
+		nsec3_hash(s->nsec3->params, name, out);
+}
+
+void snapshot_nsec3_fetch(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN])
+{
+	const uint8_t *b = (const uint8_t *)tree_block(s->base, &s->tree[BLOCK_NSEC3], nsec3_hash_key(hash));
+
+	__builtin_prefetch(b);
+	__builtin_prefetch(b + 64);
+}
+
+bool snapshot_nsec3_at(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN], struct denial *out)
+{
+	struct place at = {.hash = hash, .key = nsec3_hash_key(hash)};
+	const struct entry *e = last_upto(s, &at, false);
+	const uint8_t *record = e == NULL ? NULL : nsec3_chain_record(s, e, &out->set);
+
+	for (unsigned steps = 0; record == NULL; steps++) {
+		if (e == NULL || steps == STEPS_MAX)
+			return false;
+		/* Of another chain: on to what is before it. */
+		at = (struct place){.key = nsec3_label_key(e->rest + 1)};
+		memcpy(at.label, e->rest + 1, sizeof(at.label));
+		e = last_upto(s, &at, true);
+		record = e == NULL ? NULL : nsec3_chain_record(s, e, &out->set);
+	}
+	set_owner(e, out);
+	out->opt_out = record[1] & 1;
+	at.hash = hash;
+	out->exact = memcmp(e->rest + 1, place_label(&at), NSEC3_LABEL_LEN) == 0;
+	return true;
+}
+
 bool snapshot_nsec3(const struct snapshot *s, const uint8_t *name, struct denial *out)
 {
-	uint8_t hash[NSEC3_HASH_LEN], label[NSEC3_LABEL_LEN], at[NSEC3_LABEL_LEN];
-	bool strict = false;
+	uint8_t hash[NSEC3_HASH_LEN];
 
-	if (!s->info.has_nsec3)
+	if (s->nsec3 == NULL)
 		return false;
-	nsec3_hash(s->nsec3param, name, hash);
-	nsec3_label(hash, label);
-	memcpy(at, label, sizeof(at));
-	for (unsigned steps = 0; steps < STEPS_MAX; steps++) {
-		const struct entry *e = last_upto(s, at, strict);
-		const uint8_t *record = e == NULL ? NULL : nsec3_chain_record(s, e, &out->set);
-
-		if (record != NULL) {
-			out->owner_len = (uint8_t)entry_owner(s, e, out->owner);
-			out->exact = memcmp(e->rest + 1, label, sizeof(label)) == 0;
-			out->opt_out = record[1] & 1;
-			return true;
-		}
-		if (e == NULL)
-			return false;
-		memcpy(at, e->rest + 1, sizeof(at));
-		strict = true;
-	}
-	return false;
+	snapshot_nsec3_hash(s, name, hash);
+	return snapshot_nsec3_at(s, hash, out);
 }

@@ -1,5 +1,13 @@
-/* Base32hex, RFC 4648 7, in lower case and without padding: 20 octets are exactly 32 characters. Pure. */
+/*
+ * Base32hex, RFC 4648 7, in lower case and without padding: 20 octets are exactly 32 characters; and the hash. Pure, hot
+ * path.
+ */
 #include "dataplane/zone/nsec3.h"
+
+#include "dataplane/dns/name.h"
+#include "dataplane/zone/sha1.h"
+
+#include <string.h>
 
 static int digit(uint8_t c)
 {
@@ -27,16 +35,53 @@ uint64_t nsec3_label_key(const uint8_t *label)
 	return key << 4 | (uint64_t)(digit(label[12]) >> 1);
 }
 
-void nsec3_label(const uint8_t hash[NSEC3_HASH_LEN], uint8_t out[NSEC3_LABEL_LEN])
+#ifdef __BMI2__
+#include <immintrin.h>
+
+/* Eight characters at a time: five bits to each octet, then what separates '0'..'9' from 'a'..'v' where it is due. */
+static void spell8(const uint8_t *five, uint8_t *out)
+{
+	uint64_t bits = (uint64_t)five[0] << 32 | wire_load32(five + 1);
+	uint64_t v = _pdep_u64(bits, UINT64_C(0x1f1f1f1f1f1f1f1f));
+	uint64_t letters = (v + UINT64_C(0x7676767676767676)) >> 7 & UINT64_C(0x0101010101010101);
+
+	v = __builtin_bswap64(v + UINT64_C(0x3030303030303030) + letters * ('a' - 10 - '0'));
+	memcpy(out, &v, sizeof(v));
+}
+#else
+static void spell8(const uint8_t *five, uint8_t *out)
 {
 	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+	uint64_t bits = (uint64_t)five[0] << 32 | wire_load32(five + 1);
 
-	for (unsigned i = 0; i < 4; i++) {
-		uint64_t five = 0;
+	for (unsigned k = 0; k < 8; k++)
+		out[k] = (uint8_t)digits[bits >> (35 - 5 * k) & 31];
+}
+#endif
 
-		for (unsigned k = 0; k < 5; k++)
-			five = five << 8 | hash[i * 5 + k];
-		for (unsigned k = 0; k < 8; k++)
-			out[i * 8 + k] = (uint8_t)digits[five >> (35 - 5 * k) & 31];
+void nsec3_label(const uint8_t hash[NSEC3_HASH_LEN], uint8_t out[NSEC3_LABEL_LEN])
+{
+	for (unsigned i = 0; i < 4; i++)
+		spell8(hash + i * 5, out + i * 8);
+}
+
+void nsec3_hash(const uint8_t *params, const uint8_t *name, uint8_t out[NSEC3_HASH_LEN])
+{
+	uint8_t msg[(NAME_LEN_MAX + UINT8_MAX + SHA1_PADDING_MIN + SHA1_BLOCK_LEN - 1) / SHA1_BLOCK_LEN *
+		    SHA1_BLOCK_LEN];
+	unsigned iterations = wire_load16(params + 2);
+	size_t salt_len = params[4], len = name_len(name);
+
+	memcpy(msg, name, len);
+	memcpy(msg + len, params + 5, salt_len);
+	sha1_padded(msg, sha1_pad(msg, len + salt_len), out);
+	if (iterations == 0)
+		return;
+	/* The salt and the padding stay; only the hash in front of them changes. */
+	memcpy(msg + NSEC3_HASH_LEN, params + 5, salt_len);
+	len = sha1_pad(msg, NSEC3_HASH_LEN + salt_len);
+	while (iterations-- > 0) {
+		memcpy(msg, out, NSEC3_HASH_LEN);
+		sha1_padded(msg, len, out);
 	}
 }

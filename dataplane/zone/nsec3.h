@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/dns/wire.h"
+
 #define NSEC3_HASH_LEN	20
 #define NSEC3_LABEL_LEN 32
 
@@ -14,5 +16,17 @@ bool nsec3_is_owner(const uint8_t *rel, size_t len);
 /* The first 64 bits of the hash that the label (without its length octet, lower case) spells. */
 uint64_t nsec3_label_key(const uint8_t *label);
 
+/* The same of the hash itself. */
+static inline uint64_t nsec3_hash_key(const uint8_t hash[NSEC3_HASH_LEN])
+{
+	return (uint64_t)wire_load32(hash) << 32 | wire_load32(hash + 4);
+}
+
 /* Spells a hash. */
 void nsec3_label(const uint8_t hash[NSEC3_HASH_LEN], uint8_t out[NSEC3_LABEL_LEN]);
+
+/*
+ * RFC 5155 5. params: algorithm, flags, iterations, salt: NSEC3PARAM record data. name: lower case. Hot path: no
+ * allocation, and one block of SHA-1 for a name of up to 55 octets without salt and iterations.
+ */
+void nsec3_hash(const uint8_t *params, const uint8_t *name, uint8_t out[NSEC3_HASH_LEN]);

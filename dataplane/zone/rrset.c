@@ -1,6 +1,7 @@
 /* The linker of record sets. Hot path: no allocation, lock, log, syscall or shared write. Contracts in the headers. */
 #include "dataplane/zone/rrset.h"
 
+#include "dataplane/zone/nsec3.h"
 #include "dataplane/zone/snapshot.h"
 
 #include <string.h>
@@ -47,11 +48,28 @@ static void fix_pointers(const struct rrset *set, const struct moves *m, uint8_t
 	}
 }
 
-static void fix_owners(uint8_t *dst, size_t len, uint16_t owner, bool skip_first)
+/* Lengths are read where they came from: reading what was just written would wait for it. */
+static void fix_owners(uint8_t *dst, const uint8_t *src, size_t len, uint16_t owner, bool skip_first)
 {
-	for (size_t off = 0; off < len; off += 12u + wire_load16(dst + off + 10))
+	for (size_t off = 0; off < len; off += 12u + wire_load16(src + off + 10))
 		if (off > 0 || !skip_first)
 			wire_store16(dst + off, (uint16_t)(POINTER_TAG | owner));
+}
+
+static void put_literal(const struct rrset_place *place, uint8_t *dst)
+{
+	size_t len = place->literal_len;
+
+	if (place->literal_to == 0) {
+		memcpy(dst, place->literal, len);
+		return;
+	}
+	len -= 2;
+	if (len == NSEC3_LABEL_LEN + 1)
+		memcpy(dst, place->literal, NSEC3_LABEL_LEN + 1); /* of constant length: a few moves */
+	else
+		memcpy(dst, place->literal, len);
+	wire_store16(dst + len, (uint16_t)(POINTER_TAG | place->literal_to));
 }
 
 size_t rrset_link(const struct rrset *set, const struct rrset_place *place, uint8_t *msg, size_t at,
@@ -62,14 +80,14 @@ size_t rrset_link(const struct rrset *set, const struct rrset_place *place, uint
 	struct moves m;
 
 	if (place->literal != NULL) {
-		memcpy(dst, place->literal, place->literal_len);
+		put_literal(place, dst);
 		memcpy(dst + place->literal_len, set->body + 2, len - 2);
 		dst += (size_t)place->literal_len - 2; /* the root's name is shorter than a pointer */
 	} else {
 		memcpy(dst, set->body, len);
 	}
 	if (place->owner != DNS_HEADER_LEN || place->literal != NULL)
-		fix_owners(dst, len, place->owner, place->literal != NULL);
+		fix_owners(dst, set->body, len, place->owner, place->literal != NULL);
 	if (set->reloc_cnt > 0) {
 		m = moves_of(set, place, (size_t)(dst - msg));
 		fix_pointers(set, &m, dst, len);

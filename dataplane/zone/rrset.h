@@ -54,6 +54,7 @@ struct rrset_place {
 	const uint8_t *
 		literal; /* owner of the first record written out (its offset is `owner` then); NULL: pointer */
 	uint16_t literal_len;
+	uint16_t literal_to; /* if not 0, the last two octets are a pointer there, and not in literal */
 };
 
 /* Octets that rrset_link will write. */

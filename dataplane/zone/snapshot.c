@@ -5,6 +5,16 @@
 #include "dataplane/zone/records.h"
 #include "dataplane/zone/version.h"
 
+#include <stdlib.h>
+
+void snapshot_free(struct snapshot *s)
+{
+	if (s == NULL)
+		return;
+	free(s->nsec3);
+	free(s);
+}
+
 const uint8_t *snapshot_apex_name(const struct snapshot *s)
 {
 	return s->names + s->apex_len;

@@ -156,7 +156,7 @@ static void snapshot_destroy(struct snapshot *s)
 		arena_versions_unlock(s->arena);
 	if (last)
 		free(line);
-	free(s);
+	snapshot_free(s);
 }
 
 static void snapshot_unref(struct snapshot *s)

@@ -10,6 +10,7 @@
 #include <urcu-qsbr.h>
 
 #include "dataplane/zone/draft.h"
+#include "dataplane/zone/lookup.h"
 
 struct line {
 	struct snapshot *oldest; /* these under the arena's versions lock */
@@ -27,7 +28,7 @@ struct snapshot {
 	uint8_t apex_len;
 	uint8_t apex_label_cnt;
 	uint32_t order_root;	   /* order.h; 0: no NSEC */
-	const uint8_t *nsec3param; /* record data of the chain in use; NULL: none */
+	struct nsec3_chain *nsec3; /* heap; NULL: none */
 	/* Constant too. */
 	uint64_t version;
 	uint64_t key;
@@ -64,8 +65,8 @@ void version_abort(struct line *line, struct draft *d);
 /* s, which has taken over what the draft had, becomes the newest of its line. COMMIT of the draft, not of the zone. */
 void version_commit(struct line *line, struct draft *d, struct snapshot *s);
 
-/* denial.c. RFC 5155 5. params: algorithm, flags, iterations, salt: NSEC3PARAM record data. name: lower case. */
-void nsec3_hash(const uint8_t *params, const uint8_t *name, uint8_t out[20]);
+/* Frees a snapshot that nobody has seen, but for its blocks. */
+void snapshot_free(struct snapshot *s);
 
-/* The record data in e's NSEC3 set that belongs to the chain in use; NULL: none. */
+/* denial.c. The record data in e's NSEC3 set that belongs to the chain in use; NULL: none. */
 const uint8_t *nsec3_chain_record(const struct snapshot *s, const struct entry *e, struct rrset *out);
