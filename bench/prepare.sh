@@ -37,6 +37,9 @@ prepare() {
 	fi
 	echo "$name: packages: installing what is missing of tests/support/packages" >&2
 	"$root/tests/support/install" >&2
+	if [ "$name" = goals ]; then
+		"$root/tests/support/install" "$bench/packages" >&2
+	fi
 	echo "$name: building in $LOCKSTEP_BUILD" >&2
 	if [ ! -e "$LOCKSTEP_BUILD/build.ninja" ]; then
 		as_caller meson setup "$LOCKSTEP_BUILD" "$root" >&2

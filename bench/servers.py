@@ -200,7 +200,7 @@ class Nsd(Server):
              f"    control-interface: {self.dir}/nsd.sock"]
         for i, zone in enumerate(self.zones):
             c += ["zone:", f'    name: "{zone}"', f'    zonefile: "{self.dir}/{i}.zone"',
-                  f"    request-xfr: AXFR {self.net.primary()} NOKEY", f"    allow-notify: {self.net.primary()} NOKEY"]
+                  f"    request-xfr: {self.net.primary()} NOKEY", f"    allow-notify: {self.net.primary()} NOKEY"]
         (self.dir / "nsd.conf").write_text("\n".join(c) + "\n")
         return [self.net.program("nsd"), "-d", "-c", self.dir / "nsd.conf"]
 
