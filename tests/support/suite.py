@@ -148,8 +148,8 @@ def meson_tests(suite, tally, patterns, only=None):
     # The thread sanitizer needs its addresses free: without randomization they are.
     prefix = ["setarch", os.uname().machine, "-R"] if suite == "tsan" else []
     patience = 1 if suite == "unit" else 4
-    stream([*prefix, "meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "-t", patience, *names], 1800,
-           SANITIZER_ENV)
+    env = SANITIZER_ENV if suite == "unit" else {**SANITIZER_ENV, "LOCKSTEP_DELTAS": "100"}
+    stream([*prefix, "meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "-t", patience, *names], 1800, env)
     count_meson_log(suite, log, names, tally)
 
 

@@ -281,7 +281,7 @@ struct snapshot *model_build(const struct model *m, struct arena *arena)
 	return s;
 }
 
-static bool contains(const struct model *m, const struct model_record *rec)
+bool model_contains(const struct model *m, const struct model_record *rec)
 {
 	for (unsigned i = 0; i < m->cnt; i++)
 		if (same(&m->v[i], rec->owner, rec->type) && m->v[i].ttl == rec->ttl &&
@@ -305,14 +305,14 @@ struct snapshot *model_edit(const struct model *from, const struct model *to, co
 	for (unsigned i = 0; i < from->cnt; i++) {
 		const struct model_record *rec = &from->v[(start + i) % from->cnt];
 
-		if (!contains(to, rec))
+		if (!model_contains(to, rec))
 			builder_del(b, rec->owner, rec->type, rec->rdata, rec->len);
 	}
 	start = rng_below(r, to->cnt);
 	for (unsigned i = 0; i < to->cnt; i++) {
 		const struct model_record *rec = &to->v[(start + i) % to->cnt];
 
-		if (!contains(from, rec))
+		if (!model_contains(from, rec))
 			builder_add(b, rec->owner, rec->type, rec->ttl, rec->rdata, rec->len);
 	}
 	v = builder_finish(b, &s, &report);

@@ -44,6 +44,9 @@ bool model_add(struct model *m, const uint8_t *owner, uint16_t type, uint32_t tt
 	       unsigned len);
 void model_remove(struct model *m, unsigned index);
 
+/* The same record, TTL and case of its data included. */
+bool model_contains(const struct model *m, const struct model_record *rec);
+
 /* Record data from text of the common types: A, AAAA, NS, CNAME, DNAME, PTR, MX ("10 name"), TXT. Returns its length. */
 unsigned rdata_text(uint16_t type, const char *text, uint8_t out[MODEL_RDATA]);
 bool model_add_text(struct model *m, const char *owner, uint16_t type, const char *rdata);
