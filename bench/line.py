@@ -24,6 +24,7 @@ SMALL, LARGE, SIGNED = "host.test.", "large.test.", "signed.test."
 SMALL_NAMES = 1000
 BURST = 64
 LOAD_MEMORY_MB = 128
+FRAMES_IN_MEMORY = 2048
 # Octets of memory per name beside the packets: knotd, lockstepd, and the zone file in the page cache.
 LARGE_FLOOR_MB, LARGE_OCTETS = 1024, 700
 # The slowest of them counts.
@@ -61,6 +62,12 @@ def cores():
     return cpus[0], cpus[1]
 
 
+def control_core():
+    """That of lockstepd's control loop: one of its own if there are more than two."""
+    cpus = sorted(os.sched_getaffinity(0))
+    return cpus[2] if len(cpus) > 2 else cpus[0]
+
+
 def memory_of(wanted_mb):
     """Huge pages for DPDK when they are there, else ordinary memory: as its arguments, and as a number of MiB."""
     return wanted_mb if servers.huge_pages_free() * 2 >= wanted_mb else 0
@@ -78,13 +85,18 @@ def load(net, socket, options, timeout=120):
     return json.loads(done.stdout)
 
 
-def worker_seconds(pid):
-    """CPU time of the DPDK workers of a process so far."""
+def thread_seconds(pid, wanted):
+    """CPU time so far of the threads of a process whose names are wanted."""
     ticks = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         name, fields = (task / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
-        ticks += sum(map(int, fields.split()[11:13])) if name.startswith("rte-worker") else 0
+        ticks += sum(map(int, fields.split()[11:13])) if wanted(name) else 0
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def worker_seconds(pid):
+    """CPU time of the DPDK workers of a process so far."""
+    return thread_seconds(pid, lambda name: name.startswith("rte-worker"))
 
 
 def load_on(net, process, socket, options):
@@ -156,13 +168,14 @@ def sign(net, file, origin):
     return out
 
 
-def start_daemon(net, socket, zones, workers, ports=None):
+def start_daemon(net, socket, zones, workers, ports=None, change=None):
     """lockstepd with busy workers, and a memif server port unless others are given."""
     ports = ports or [{"driver": "memif", "device": str(socket), "role": "server"}]
-    return net.lockstepd(zones, change={
+    return net.lockstepd(zones, change=lab.merge({
         "log": {"level": "info"},
-        "dataplane": {"main-cpu": cores()[0], "workers": workers, "idle": "busy",
-                      "memory": f"{m}M" if (m := memory_of(servers.PACKET_MEMORY_MB)) else 0, "ports": ports}})
+        "dataplane": {"main-cpu": control_core(), "workers": workers, "idle": "busy",
+                      "memory": f"{m}M" if (m := memory_of(servers.PACKET_MEMORY_MB)) else 0, "ports": ports}},
+        change or {}))
 
 
 def write_zones(net, large_names):
@@ -283,6 +296,11 @@ def cut_pcap(file, packets):
     file.write_bytes(data[:at])
 
 
+def memory_port(files):
+    """A port with a queue for each file, that plays its frames for ever."""
+    return {"driver": "vdev", "device": ",".join(["net_pcap0", *(f"rx_pcap={f}" for f in files), "infinite_rx=1"])}
+
+
 def answers_per_second(net, daemon, seconds):
     def counted():
         stats = daemon.ctl("stats")
@@ -301,10 +319,9 @@ def run_workers(net, workers, seconds):
     files = []
     for i in range(len(workers)):
         file = write_frames(net, net.dir / f"queue{len(workers)}-{i}.pcap", net.secondary(), SMALL_NAMES, SMALL, i + 1)
-        cut_pcap(file, 2048)
+        cut_pcap(file, FRAMES_IN_MEMORY)
         files.append(file)
-    device = ",".join(["net_pcap0", *(f"rx_pcap={f}" for f in files), "infinite_rx=1"])
-    daemon = start_daemon(net, None, [SMALL], workers, [{"driver": "vdev", "device": device}])
+    daemon = start_daemon(net, None, [SMALL], workers, [memory_port(files)])
     try:
         lab.wait_until(lambda: daemon.zone(SMALL)["state"] == "current", 60, f"{SMALL} is transferred", pause=0.2)
         return answers_per_second(net, daemon, seconds)

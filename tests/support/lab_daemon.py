@@ -82,8 +82,8 @@ class Lockstepd(Process):
         if not program.exists():
             program = BUILD / "lockstepd"
         env = dict(os.environ)
-        for name, value in SANITIZERS.items():
-            env.setdefault(name, value)
+        for key, value in SANITIZERS.items():
+            env.setdefault(key, value)
         super().__init__(lab, name, ns, [*wrapper, program, "-c", self.config_file], env=env)
 
     def start(self, timeout=30):
