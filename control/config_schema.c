@@ -108,6 +108,22 @@ static const struct cyaml_schema_value key = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_key, key_fields),
 };
 
+static const struct cyaml_schema_field tls_fields[] = {
+	TEXT("name", struct raw_tls, name),
+	TEXT("ca-file", struct raw_tls, ca_file),
+	TEXT("hostname", struct raw_tls, hostname),
+	LIST("pins", struct raw_tls, pins.item, pins.cnt, &text),
+	TEXT("certificate", struct raw_tls, certificate),
+	TEXT("key", struct raw_tls, key),
+	TEXT("opportunistic", struct raw_tls, opportunistic),
+	TEXT("any-alpn", struct raw_tls, any_alpn),
+	CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_value tls = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_tls, tls_fields),
+};
+
 static const struct cyaml_schema_field primary_fields[] = {
 	TEXT("name", struct raw_primary, name),
 	TEXT("address", struct raw_primary, address),
@@ -115,6 +131,8 @@ static const struct cyaml_schema_field primary_fields[] = {
 	TEXT("source", struct raw_primary, source),
 	TEXT("ixfr", struct raw_primary, ixfr),
 	TEXT("key", struct raw_primary, key),
+	TEXT("tls", struct raw_primary, tls),
+	TEXT("keep", struct raw_primary, keep),
 	CYAML_FIELD_END,
 };
 
@@ -152,6 +170,7 @@ static const struct cyaml_schema_field root_fields[] = {
 	MAP("control", control, control_fields),
 	MAP("log", log, log_fields),
 	LIST("keys", struct raw_config, keys, keys_cnt, &key),
+	LIST("tls", struct raw_config, tls, tls_cnt, &tls),
 	LIST("primaries", struct raw_config, primaries, primaries_cnt, &primary),
 	MAP("defaults", defaults, defaults_fields),
 	LIST("zones", struct raw_config, zones, zones_cnt, &zone),

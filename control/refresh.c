@@ -28,17 +28,7 @@ struct refresh;
 struct attempt {
 	struct refresh *owner; /* NULL: closing */
 	struct refresh_env *env;
-	union {
-		uv_handle_t handle;
-		uv_stream_t stream;
-		uv_udp_t udp;
-		uv_tcp_t tcp;
-	} u;
-	uv_connect_t connect;
-	uv_write_t write;
-	size_t fill; /* TCP: octets in in[] */
-	uint8_t *in; /* TCP: the message with its length */
-	uint8_t out[2 + REFRESH_QUERY_MAX + TSIG_RECORD_MAX];
+	uv_udp_t udp;
 };
 
 struct refresh {
@@ -47,18 +37,26 @@ struct refresh {
 	refresh_done_fn done;
 	void *arg;
 	uv_timer_t timer;
-	struct attempt *attempt;
+	struct attempt *attempt;  /* over UDP; NULL: none */
+	struct link_request link; /* over TCP or TLS */
 	unsigned tries;
 	unsigned rejected;
 	bool no_edns;
-	bool tcp;
+	bool tcp; /* or TLS */
+	bool waiting;
 	bool ended;
 	bool heard; /* something answered, if not as it has to */
 	uint16_t id;
-	struct tsig tsig; /* with a key */
-	char last[128];	  /* why the last try failed */
+	struct tsig tsig;		  /* with a key */
+	char last[REFRESH_TEXT_CAP - 24]; /* why the last try failed */
 	uint8_t apex[NAME_LEN_MAX];
+	uint8_t out[2 + REFRESH_QUERY_MAX + TSIG_RECORD_MAX];
 };
+
+static const char *transport_text(const struct refresh *r)
+{
+	return r->primary->tls != NULL ? "TLS" : r->tcp ? "TCP" : "UDP";
+}
 
 static void one_less(struct refresh_env *env)
 {
@@ -71,20 +69,22 @@ static void on_attempt_closed(uv_handle_t *handle)
 	struct attempt *a = handle->data;
 	struct refresh_env *env = a->env;
 
-	free(a->in);
 	free(a);
 	one_less(env);
 }
 
-static void drop_attempt(struct refresh *r)
+/* clean: what was to be said on the connection has been said. */
+static void drop_attempt(struct refresh *r, bool clean)
 {
 	struct attempt *a = r->attempt;
 
+	r->waiting = false;
+	link_end(&r->link, clean);
 	if (a == NULL)
 		return;
 	r->attempt = NULL;
 	a->owner = NULL;
-	uv_close(&a->u.handle, on_attempt_closed);
+	uv_close((uv_handle_t *)&a->udp, on_attempt_closed);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -97,12 +97,12 @@ static void on_timer_closed(uv_handle_t *handle)
 	one_less(env);
 }
 
-static void close_all(struct refresh *r)
+static void close_all(struct refresh *r, bool clean)
 {
 	if (r->ended)
 		return;
 	r->ended = true;
-	drop_attempt(r);
+	drop_attempt(r, clean);
 	uv_close((uv_handle_t *)&r->timer, on_timer_closed);
 }
 
@@ -111,7 +111,7 @@ static void end(struct refresh *r, struct refresh_result *result)
 	refresh_done_fn done = r->done;
 	void *arg = r->arg;
 
-	close_all(r);
+	close_all(r, result->reached);
 	done(arg, result);
 }
 
@@ -130,8 +130,8 @@ static void on_timer(uv_timer_t *timer)
 	struct refresh *r = timer->data;
 
 	/* Otherwise the reason is known better. */
-	if (r->attempt != NULL && r->rejected == 0)
-		snprintf(r->last, sizeof(r->last), "no answer over %s within %d s", r->tcp ? "TCP" : "UDP",
+	if (r->waiting && r->rejected == 0)
+		snprintf(r->last, sizeof(r->last), "no answer over %s within %d s", transport_text(r),
 			 (r->tcp ? TCP_TRY_MS : UDP_TRY_MS) / 1000);
 	try_again(r);
 }
@@ -210,12 +210,6 @@ static void take_message(struct refresh *r, uint8_t *msg, size_t len)
 	}
 }
 
-static void fail_try(struct refresh *r, const char *what, int error)
-{
-	snprintf(r->last, sizeof(r->last), "%s: %s", what, uv_strerror(error));
-	try_again(r);
-}
-
 /* --- UDP --- */
 
 static void on_udp_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -241,126 +235,106 @@ static void on_udp_recv(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf, const s
 	}
 	/* An ICMP error: nobody is there, or not yet. */
 	snprintf(r->last, sizeof(r->last), "UDP: %s", uv_strerror((int)len));
-	drop_attempt(r);
+	drop_attempt(r, false);
 	uv_timer_start(&r->timer, on_timer, UDP_REFUSED_MS, 0);
 }
 
-static int udp_begin(struct refresh *r, struct attempt *a, size_t len)
+static int udp_open(struct refresh *r, struct attempt *a)
 {
 	const struct config_primary *p = r->primary;
-	uv_buf_t buf = uv_buf_init((char *)a->out + 2, (unsigned)len);
+	uv_buf_t buf = uv_buf_init((char *)r->out + 2, wire_load16(r->out));
 	int ret = 0;
 
 	if (p->source.sa.sa_family != AF_UNSPEC)
-		ret = uv_udp_bind(&a->u.udp, &p->source.sa, 0);
+		ret = uv_udp_bind(&a->udp, &p->source.sa, 0);
 	if (ret == 0)
-		ret = uv_udp_connect(&a->u.udp, &p->address.sa);
+		ret = uv_udp_connect(&a->udp, &p->address.sa);
 	if (ret == 0)
-		ret = uv_udp_recv_start(&a->u.udp, on_udp_alloc, on_udp_recv);
+		ret = uv_udp_recv_start(&a->udp, on_udp_alloc, on_udp_recv);
 	if (ret == 0)
-		ret = uv_udp_try_send(&a->u.udp, &buf, 1, NULL);
+		ret = uv_udp_try_send(&a->udp, &buf, 1, NULL);
 	return ret < 0 ? ret : 0;
 }
 
-/* --- TCP --- */
-
-static void on_tcp_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	struct attempt *a = handle->data;
-	size_t want = a->fill < 2 ? 2 : 2u + wire_load16(a->in);
-
-	buf->base = (char *)a->in + a->fill;
-	buf->len = want - a->fill;
-}
-
-static void on_tcp_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
-{
-	struct attempt *a = stream->data;
-	struct refresh *r = a->owner;
-
-	if (r == NULL || len == 0)
-		return;
-	if (len < 0) {
-		fail_try(r, "TCP: read", (int)len);
-		return;
-	}
-	a->fill += (size_t)len;
-	if (a->fill >= 2 && a->fill == 2u + wire_load16(a->in))
-		take_message(r, a->in + 2, a->fill - 2);
-}
-
-static void on_tcp_written(uv_write_t *write, int status)
-{
-	/* A failure shows at the reader. */
-}
-
-static void on_tcp_connected(uv_connect_t *connect, int status)
-{
-	struct attempt *a = connect->handle->data;
-	struct refresh *r = a->owner;
-	uv_buf_t buf;
-	int ret = status;
-
-	if (r == NULL)
-		return;
-	if (ret == 0) {
-		buf = uv_buf_init((char *)a->out, 2u + wire_load16(a->out));
-		ret = uv_write(&a->write, &a->u.stream, &buf, 1, on_tcp_written);
-	}
-	if (ret == 0)
-		ret = uv_read_start(&a->u.stream, on_tcp_alloc, on_tcp_read);
-	if (ret < 0)
-		fail_try(r, "TCP: connect", ret);
-}
-
-static int tcp_begin(struct refresh *r, struct attempt *a)
-{
-	const struct config_primary *p = r->primary;
-	int ret = 0;
-
-	a->in = malloc(2 + DNS_MSG_MAX);
-	if (a->in == NULL)
-		return -ENOMEM;
-	if (p->source.sa.sa_family != AF_UNSPEC)
-		ret = uv_tcp_bind(&a->u.tcp, &p->source.sa, 0);
-	if (ret == 0)
-		ret = uv_tcp_connect(&a->connect, &a->u.tcp, &p->address.sa, on_tcp_connected);
-	return ret;
-}
-
-/* --- tries --- */
-
-static int begin_attempt(struct refresh *r)
+static int udp_begin(struct refresh *r)
 {
 	struct attempt *a = calloc(1, sizeof(*a));
-	size_t len;
 	int ret;
 
 	if (a == NULL)
 		return -ENOMEM;
 	a->env = r->env;
 	a->owner = r;
-	if (r->tcp)
-		ret = uv_tcp_init_ex(r->env->loop, &a->u.tcp, r->primary->address.sa.sa_family);
-	else
-		ret = uv_udp_init_ex(r->env->loop, &a->u.udp, r->primary->address.sa.sa_family);
+	ret = uv_udp_init_ex(r->env->loop, &a->udp, r->primary->address.sa.sa_family);
 	if (ret < 0) {
 		free(a);
 		return ret;
 	}
-	a->u.handle.data = a;
+	a->udp.data = a;
 	r->env->live++;
 	r->attempt = a;
+	return udp_open(r, a);
+}
+
+/* --- TCP and TLS --- */
+
+static void on_link_connected(void *arg)
+{
+}
+
+static bool on_link_message(void *arg, uint8_t *msg, size_t len)
+{
+	take_message(arg, msg, len);
+	return true;
+}
+
+static void on_link_ended(void *arg, const char *why)
+{
+	struct refresh *r = arg;
+	const char *reason = *why != '\0' ? why : "the primary closed the connection";
+	/* What TLS says begins with its name. */
+	bool named = strncmp(reason, "TLS", 3) == 0;
+
+	snprintf(r->last, sizeof(r->last), "%s%s%s", named ? "" : transport_text(r), named ? "" : ": ",
+		 reason);
+	try_again(r);
+}
+
+static int link_begin(struct refresh *r)
+{
+	r->link = (struct link_request){
+		.calls = {.connected = on_link_connected,
+			  .octets = on_link_message,
+			  .ended = on_link_ended,
+			  .arg = r},
+		.primary = r->primary,
+		.wire = r->out,
+		.wire_len = wire_load16(r->out) + 2u,
+	};
+	return link_ask(r->env->links, &r->link);
+}
+
+/* --- tries --- */
+
+static int begin_attempt(struct refresh *r)
+{
+	size_t len;
+	int ret = 0;
+
 	r->rejected = 0;
 	r->id = random_u16();
-	len = refresh_query_put(r->apex, r->id, !r->no_edns, a->out + 2);
+	len = refresh_query_put(r->apex, r->id, !r->no_edns, r->out + 2);
 	if (r->primary->key != NULL)
-		ret = tsig_sign_request(&r->tsig, a->out + 2, sizeof(a->out) - 2, (uint64_t)time(NULL), &len);
+		ret = tsig_sign_request(&r->tsig, r->out + 2, sizeof(r->out) - 2, (uint64_t)time(NULL), &len);
 	if (ret < 0)
 		return ret;
-	wire_store16(a->out, (uint16_t)len);
+	wire_store16(r->out, (uint16_t)len);
+	ret = r->tcp ? link_begin(r) : udp_begin(r);
+	if (ret < 0)
+		return ret;
 	r->env->sent++;
-	return r->tcp ? tcp_begin(r, a) : udp_begin(r, a, len);
+	r->waiting = true;
+	return 0;
 }
 
 static void try_again(struct refresh *r)
@@ -369,7 +343,7 @@ static void try_again(struct refresh *r)
 	unsigned max = r->tcp ? 1 : UDP_TRIES;
 	int ret;
 
-	drop_attempt(r);
+	drop_attempt(r, false);
 	if (r->tries >= max) {
 		snprintf(text, sizeof(text), "%s (tries: %u)", r->last, r->tries);
 		end_failed(r, text, r->heard);
@@ -379,8 +353,8 @@ static void try_again(struct refresh *r)
 	/* A try that fails at once (no route, no descriptor left) still takes its time, or the tries would mean nothing. */
 	ret = begin_attempt(r);
 	if (ret < 0) {
-		snprintf(r->last, sizeof(r->last), "%s: %s", r->tcp ? "TCP" : "UDP", uv_strerror(ret));
-		drop_attempt(r);
+		snprintf(r->last, sizeof(r->last), "%s: %s", transport_text(r), uv_strerror(ret));
+		drop_attempt(r, false);
 	}
 	uv_timer_start(&r->timer, on_timer, r->tcp ? TCP_TRY_MS : UDP_TRY_MS, 0);
 }
@@ -396,6 +370,7 @@ int refresh_start(struct refresh_env *env, const struct config_primary *primary,
 	r->primary = primary;
 	r->done = done;
 	r->arg = arg;
+	r->tcp = primary->tls != NULL;
 	memcpy(r->apex, apex, name_len(apex));
 	if (primary->key != NULL && tsig_client_init(&r->tsig, primary->key) < 0) {
 		tsig_fini(&r->tsig);
@@ -412,5 +387,5 @@ int refresh_start(struct refresh_env *env, const struct config_primary *primary,
 
 void refresh_cancel(struct refresh *r)
 {
-	close_all(r);
+	close_all(r, false);
 }

@@ -1,7 +1,7 @@
 /*
  * The SOA query: which serial does this primary have? RFC 1034 4.3.5, over UDP with a fresh socket (so a fresh
- * random port) and id for each try (RFC 5452 9), over TCP when the answer is truncated, without EDNS when the
- * primary does not understand it (RFC 6891 7). With a key both ways are signed (RFC 8945), and an answer that is not
+ * random port) and id for each try (RFC 5452 9), over TCP when the answer is truncated, over TLS and nothing else when
+ * the primary is so configured, without EDNS when it does not understand it (RFC 6891 7). With a key both ways are signed (RFC 8945), and an answer that is not
  * is none.
  *
  * Message reading and writing is pure and stands on its own; the query runs on the loop's thread.
@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-#include "control/config.h"
+#include "control/link.h"
 #include "control/tsig.h"
 #include "dataplane/dns/rdata.h"
 
@@ -58,7 +58,8 @@ struct refresh;
 
 struct refresh_env {
 	uv_loop_t *loop;
-	uint8_t *buf;		 /* DNS_MSG_MAX + 2 octets: messages are read here */
+	struct links *links;
+	uint8_t *buf;		 /* DNS_MSG_MAX octets: what comes over UDP is read here */
 	uint8_t *rdata;		 /* RDATA_LEN_MAX octets */
 	unsigned live;		 /* queries whose handles are not closed yet; written by refresh.c */
 	void (*idle)(void *arg); /* called when live has come down to 0 */
@@ -68,7 +69,7 @@ struct refresh_env {
 	uint64_t rejected; /* messages that were not the answer */
 };
 
-#define REFRESH_TEXT_CAP 192
+#define REFRESH_TEXT_CAP (LINK_TEXT_CAP + 32)
 
 struct refresh_result {
 	bool ok;

@@ -8,25 +8,17 @@
 
 #include "control/random.h"
 
-/* A primary that does not answer a SYN for this long is not there; the next attempt or the next primary is. */
-#define CONNECT_MAX_MS 10000
-
 struct xfr {
 	struct xfr_env *env;
 	struct xfr_request request;
 	xfr_done_fn done;
 	void *arg;
-	struct build *build; /* from the connection on; NULL again when it has ended */
-	uv_tcp_t tcp;
+	struct build *build; /* NULL again when it has ended */
+	struct link_request link;
 	uv_timer_t timer;
-	uv_connect_t connect;
-	uv_write_t write;
-	unsigned handles; /* to be closed before this may be freed */
 	bool connected;
-	bool reading;
-	bool stream_ended;
 	bool given_up;
-	uint16_t id;
+	uint64_t pushed; /* octets that the builder got */
 	uint64_t started_ns;
 	uint64_t started_ms;
 	uint64_t octet_ms; /* when the last octet came */
@@ -40,32 +32,20 @@ static void on_closed(uv_handle_t *handle)
 	struct xfr *x = handle->data;
 	struct xfr_env *env = x->env;
 
-	if (--x->handles > 0)
-		return;
 	tsig_fini(&x->tsig);
 	free(x);
 	if (--env->live == 0 && env->idle != NULL)
 		env->idle(env->arg);
 }
 
-/* Reports and closes. The session is gone for its owner. */
-static void end(struct xfr *x, struct xfr_result *r)
+/* Reports and closes. The session is gone for its owner. clean: the connection may serve others. */
+static void end(struct xfr *x, struct xfr_result *r, bool clean)
 {
-	x->reading = false;
-	uv_close((uv_handle_t *)&x->tcp, on_closed);
+	link_end(&x->link, clean);
 	uv_close((uv_handle_t *)&x->timer, on_closed);
 	r->started_ns = x->started_ns;
 	r->reached = x->connected;
 	x->done(x->arg, r);
-}
-
-/* No builder is involved (any more). */
-static void end_failed(struct xfr *x)
-{
-	struct xfr_result r = {0};
-
-	snprintf(r.text, sizeof(r.text), "%s", x->text);
-	end(x, &r);
 }
 
 __attribute__((format(printf, 2, 3))) static void give_up(struct xfr *x, const char *fmt, ...)
@@ -79,13 +59,8 @@ __attribute__((format(printf, 2, 3))) static void give_up(struct xfr *x, const c
 	}
 	x->given_up = true;
 	uv_timer_stop(&x->timer);
-	if (x->reading)
-		uv_read_stop((uv_stream_t *)&x->tcp);
-	x->reading = false;
-	if (x->build != NULL)
-		build_cancel(x->build);
-	else
-		end_failed(x);
+	link_end(&x->link, false);
+	build_cancel(x->build);
 }
 
 static void on_built(void *arg, struct build_result *b)
@@ -112,64 +87,46 @@ static void on_built(void *arg, struct build_result *b)
 	r.ok = b->verdict == XFRIN_DONE || b->verdict == XFRIN_UP_TO_DATE;
 	r.up_to_date = b->verdict == XFRIN_UP_TO_DATE;
 	/* It may have been complete when we gave up: complete is complete. */
-	if (!r.ok && x->text[0] != '\0' && b->verdict == XFRIN_MORE)
+	if (!r.ok && x->text[0] != '\0' && !x->connected)
+		snprintf(r.text, sizeof(r.text), "%s", x->text);
+	else if (!r.ok && x->text[0] != '\0' && b->verdict == XFRIN_MORE)
 		snprintf(r.text, sizeof(r.text), "%.600s, after %llu messages and %llu records", x->text,
 			 (unsigned long long)b->messages, (unsigned long long)b->records);
 	else if (!r.ok)
 		snprintf(r.text, sizeof(r.text), "%s", b->text);
-	end(x, &r);
+	/* Octets that were not used, each message's length apart, would be read as the next one's answer. */
+	end(x, &r, r.ok && x->pushed == b->octets + 2 * b->messages);
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static bool on_octets(void *arg, uint8_t *octets, size_t len)
 {
-	struct xfr *x = handle->data;
-
-	buf->base = (char *)x->env->buf;
-	buf->len = x->env->buf_cap;
-}
-
-static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
-{
-	struct xfr *x = stream->data;
+	struct xfr *x = arg;
 	int ret;
 
-	if (len == 0)
-		return;
-	if (len < 0) {
-		uv_read_stop(stream);
-		x->reading = false;
-		x->stream_ended = true;
-		if (len != UV_EOF)
-			snprintf(x->text, sizeof(x->text), "read: %s", uv_strerror((int)len));
-		build_end(x->build);
-		return;
-	}
 	x->octet_ms = uv_now(x->env->loop);
-	ret = build_push(x->build, buf->base, (size_t)len);
-	if (ret < 0) {
+	x->pushed += len;
+	ret = build_push(x->build, octets, len);
+	if (ret < 0)
 		give_up(x, "out of memory");
-	} else if (ret == 0) {
-		uv_read_stop(stream);
-		x->reading = false;
-	}
+	return ret > 0;
 }
 
-static void read_on(struct xfr *x)
+static void on_ended(void *arg, const char *why)
 {
-	int ret = uv_read_start((uv_stream_t *)&x->tcp, on_alloc, on_read);
+	struct xfr *x = arg;
 
-	x->octet_ms = uv_now(x->env->loop);
-	x->reading = ret == 0;
-	if (ret < 0)
-		give_up(x, "read: %s", uv_strerror(ret));
+	snprintf(x->text, sizeof(x->text), "%s", why);
+	build_end(x->build);
 }
 
 static void on_room(void *arg)
 {
 	struct xfr *x = arg;
 
-	if (!x->reading && !x->stream_ended && !x->given_up)
-		read_on(x);
+	if (x->given_up)
+		return;
+	x->octet_ms = uv_now(x->env->loop);
+	link_resume(&x->link);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -179,9 +136,7 @@ static void arm(struct xfr *x, uint64_t now)
 {
 	uint64_t at = UINT64_MAX;
 
-	if (!x->connected)
-		at = x->started_ms + CONNECT_MAX_MS;
-	else if (x->request.idle_max_s != 0)
+	if (x->connected && x->request.idle_max_s != 0)
 		at = x->octet_ms + x->request.idle_max_s * UINT64_C(1000);
 	if (x->request.time_max_s != 0 && x->started_ms + x->request.time_max_s * UINT64_C(1000) < at)
 		at = x->started_ms + x->request.time_max_s * UINT64_C(1000);
@@ -194,13 +149,11 @@ static void on_timer(uv_timer_t *timer)
 	struct xfr *x = timer->data;
 	uint64_t now = uv_now(x->env->loop);
 	/* While the builder has work it is not the primary that is slow, and what is complete is only to be built. */
-	bool silent = x->build == NULL || build_is_starved(x->build);
-	bool complete = x->build != NULL && build_is_complete(x->build);
+	bool silent = build_is_starved(x->build);
+	bool complete = build_is_complete(x->build);
 
-	if (!x->connected && now >= x->started_ms + CONNECT_MAX_MS)
-		give_up(x, "connect: no answer for %d s", CONNECT_MAX_MS / 1000);
-	else if (!complete && x->request.time_max_s != 0 &&
-		 now >= x->started_ms + x->request.time_max_s * UINT64_C(1000))
+	if (!complete && x->request.time_max_s != 0 &&
+	    now >= x->started_ms + x->request.time_max_s * UINT64_C(1000))
 		give_up(x, "not complete within %u s (transfer-time)", x->request.time_max_s);
 	else if (silent && x->connected && x->request.idle_max_s != 0 &&
 		 now >= x->octet_ms + x->request.idle_max_s * UINT64_C(1000))
@@ -209,13 +162,14 @@ static void on_timer(uv_timer_t *timer)
 		arm(x, now);
 }
 
-static void on_written(uv_write_t *write, int status)
+/* Maybe once more, when the first connection was one that the primary had closed. */
+static void on_connected(void *arg)
 {
-	struct xfr *x = write->handle->data;
+	struct xfr *x = arg;
 
-	/* A reset is seen by the reader too; what was received before it may be complete. */
-	if (status < 0 && status != UV_ECANCELED && x->build != NULL && x->text[0] == '\0')
-		snprintf(x->text, sizeof(x->text), "send the request: %s", uv_strerror(status));
+	x->connected = true;
+	x->octet_ms = uv_now(x->env->loop);
+	arm(x, x->octet_ms);
 }
 
 /* Length and message, for one write: RFC 7766 8. Returns 0 or -errno. */
@@ -233,63 +187,35 @@ static int make_request(struct xfr *x, const struct xfrin_request *request)
 	return ret;
 }
 
-static void send_request(struct xfr *x)
+/* The request signed, the builder ready, the connection under way. Returns 0 or -errno with nothing begun. */
+static int begin(struct xfr *x)
 {
-	uv_buf_t buf = uv_buf_init((char *)x->out, wire_load16(x->out) + 2u);
-	int ret = uv_write(&x->write, (uv_stream_t *)&x->tcp, &buf, 1, on_written);
-
-	if (ret < 0)
-		give_up(x, "send the request: %s", uv_strerror(ret));
-	else
-		read_on(x);
-}
-
-static void on_connected(uv_connect_t *connect, int status)
-{
-	struct xfr *x = connect->handle->data;
 	const struct build_calls calls = {.room = on_room, .done = on_built, .arg = x};
-	struct build_request b = {.base = x->request.base,
-				  .limits = x->request.limits,
-				  .tsig = x->request.primary->key != NULL ? &x->tsig : NULL};
+	struct build_request b = {
+		.base = x->request.base,
+		.limits = x->request.limits,
+		.transfer = {.id = random_u16(), .qtype = x->request.qtype, .serial = x->request.serial},
+		.tsig = x->request.primary->key != NULL ? &x->tsig : NULL};
 	int ret;
 
-	if (status == UV_ECANCELED)
-		return; /* we closed it */
-	if (status < 0) {
-		give_up(x, "connect: %s", uv_strerror(status));
-		return;
-	}
-	x->connected = true;
-	x->octet_ms = uv_now(x->env->loop);
 	memcpy(b.transfer.apex, x->request.apex, NAME_LEN_MAX);
-	b.transfer.id = x->id;
-	b.transfer.qtype = x->request.qtype;
-	b.transfer.serial = x->request.serial;
 	ret = make_request(x, &b.transfer);
-	if (ret < 0) {
-		give_up(x, "sign the request: %s", uv_strerror(ret));
-		return;
-	}
-	if (build_open(x->env->builders, &b, &calls, &x->build) < 0) {
-		give_up(x, "out of memory");
-		return;
-	}
-	arm(x, x->octet_ms);
-	send_request(x);
-}
-
-static int open_connection(struct xfr *x)
-{
-	const struct config_primary *p = x->request.primary;
-	int ret = 0;
-
-	if (p->source.sa.sa_family != AF_UNSPEC)
-		ret = uv_tcp_bind(&x->tcp, &p->source.sa, 0);
 	if (ret == 0)
-		ret = uv_tcp_connect(&x->connect, &x->tcp, &p->address.sa, on_connected);
-	if (ret == 0)
-		ret = uv_tcp_nodelay(&x->tcp, 1);
-	return ret;
+		ret = build_open(x->env->builders, &b, &calls, &x->build);
+	if (ret < 0)
+		return ret;
+	x->link = (struct link_request){
+		.calls = {.connected = on_connected, .octets = on_octets, .ended = on_ended, .arg = x},
+		.primary = x->request.primary,
+		.wire = x->out,
+		.wire_len = wire_load16(x->out) + 2u,
+		.stream = true,
+	};
+	arm(x, x->started_ms);
+	ret = link_ask(x->env->links, &x->link);
+	if (ret < 0)
+		give_up(x, "connect: %s", uv_strerror(ret));
+	return 0;
 }
 
 int xfr_start(struct xfr_env *env, const struct xfr_request *request, xfr_done_fn done, void *arg,
@@ -304,26 +230,16 @@ int xfr_start(struct xfr_env *env, const struct xfr_request *request, xfr_done_f
 	x->request = *request;
 	x->done = done;
 	x->arg = arg;
-	x->id = random_u16();
 	x->started_ns = uv_hrtime();
 	x->started_ms = uv_now(env->loop);
-	ret = uv_tcp_init_ex(env->loop, &x->tcp, request->primary->address.sa.sa_family);
-	if (ret < 0) {
-		free(x);
-		return ret;
-	}
 	uv_timer_init(env->loop, &x->timer);
-	x->tcp.data = x;
 	x->timer.data = x;
-	x->handles = 2;
 	env->live++;
-	ret = open_connection(x);
+	ret = begin(x);
 	if (ret < 0) {
-		uv_close((uv_handle_t *)&x->tcp, on_closed);
 		uv_close((uv_handle_t *)&x->timer, on_closed);
 		return ret;
 	}
-	arm(x, x->started_ms);
 	*out = x;
 	return 0;
 }

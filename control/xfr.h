@@ -1,6 +1,6 @@
 /*
- * One transfer over TCP: connects to a primary, sends the request, reads the stream and hands it to a builder thread
- * as it comes. RFC 5936 4.1, RFC 1995, RFC 7766 8.
+ * One transfer over TCP or TLS: gets a connection to the primary (link.h), sends the request, and hands the stream to a
+ * builder thread as it comes. RFC 5936 4.1, RFC 1995, RFC 7766 8, RFC 9103.
  *
  * It decides nothing about the zone: it reports a snapshot nobody has seen, or why there is none. Everything runs on
  * the loop's thread; the octets are decoded elsewhere (builders.h).
@@ -8,7 +8,7 @@
 #pragma once
 
 #include "control/builders.h"
-#include "control/config.h"
+#include "control/link.h"
 
 struct xfr;
 
@@ -16,9 +16,7 @@ struct xfr;
 struct xfr_env {
 	uv_loop_t *loop;
 	struct builders *builders;
-	/* One read buffer for all: libuv fills it and hands it over in one go. */
-	uint8_t *buf;
-	size_t buf_cap;
+	struct links *links;
 	unsigned live; /* sessions whose handles are not closed yet; written by xfr.c */
 	/* Called when live has come down to 0. */
 	void (*idle)(void *arg);
@@ -45,8 +43,8 @@ struct xfr_result {
 	struct soa soa;		   /* of the new version, or (up_to_date) of the primary's; names NULL */
 	uint64_t octets, messages, records;
 	uint64_t deltas, added, removed; /* with changes; records without the SOAs */
-	uint64_t started_ns;		 /* uv_hrtime when the connection was begun */
-	bool reached;			 /* a connection was made */
+	uint64_t started_ns;		 /* uv_hrtime when it was begun */
+	bool reached; /* a connection was made, and over TLS the primary was whom we want */
 	bool not_authoritative;
 	struct builder_report report; /* what was repaired */
 	char text[BUILD_TEXT_CAP];    /* why it failed and where; empty if ok */

@@ -68,11 +68,17 @@ static void index_zone(struct zones *z, unsigned i)
 
 /* --- start --- */
 
+static void on_session_idle(void *arg)
+{
+	zones_check_stopped(arg);
+}
+
 static void free_parts(struct zones *z)
 {
 	dispatch_free(z->queries);
 	dispatch_free(z->transfers);
 	deadlines_free(z->deadlines);
+	links_free(z->links);
 	free(z->health);
 	free(z->rdata);
 	free(z->buf);
@@ -96,8 +102,14 @@ static int alloc_parts(struct zones *z)
 	z->health = calloc(c->primary_cnt + 1u, sizeof(z->health[0]));
 	z->rdata = malloc(RDATA_LEN_MAX);
 	z->buf = malloc(READ_BUF_LEN);
-	if (z->health == NULL || z->index == NULL || z->queries == NULL || z->transfers == NULL ||
-	    z->deadlines == NULL || z->rdata == NULL || z->buf == NULL)
+	z->links = links_new(&(struct links_env){.loop = z->env.loop,
+						 .config = c,
+						 .buf = z->buf,
+						 .buf_cap = READ_BUF_LEN,
+						 .idle = on_session_idle,
+						 .arg = z});
+	if (z->links == NULL || z->health == NULL || z->index == NULL || z->queries == NULL ||
+	    z->transfers == NULL || z->deadlines == NULL || z->rdata == NULL || z->buf == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -129,11 +141,6 @@ static int add_zone(struct zones *z, unsigned i)
 	return 0;
 }
 
-static void on_session_idle(void *arg)
-{
-	zones_check_stopped(arg);
-}
-
 static int start_builders(struct zones *z)
 {
 	const struct config *c = z->env.config;
@@ -153,12 +160,15 @@ static void start_running(struct zones *z)
 {
 	unsigned i;
 
-	z->refresh = (struct refresh_env){
-		.loop = z->env.loop, .buf = z->buf, .rdata = z->rdata, .idle = on_session_idle, .arg = z};
+	z->refresh = (struct refresh_env){.loop = z->env.loop,
+					  .links = z->links,
+					  .buf = z->buf,
+					  .rdata = z->rdata,
+					  .idle = on_session_idle,
+					  .arg = z};
 	z->xfr = (struct xfr_env){.loop = z->env.loop,
 				  .builders = z->builders,
-				  .buf = z->buf,
-				  .buf_cap = READ_BUF_LEN,
+				  .links = z->links,
 				  .idle = on_session_idle,
 				  .arg = z};
 	uv_timer_init(z->env.loop, &z->timer);
@@ -224,7 +234,8 @@ void zones_check_stopped(struct zones *z)
 {
 	struct builders *b = z->builders;
 
-	if (!z->stopping || !z->timer_closed || z->refresh.live > 0 || z->xfr.live > 0)
+	if (!z->stopping || !z->timer_closed || z->refresh.live > 0 || z->xfr.live > 0 ||
+	    !links_are_closed(z->links))
 		return;
 	/* Builds belong to sessions, and there is none left. */
 	if (b != NULL) {
@@ -243,6 +254,7 @@ void zones_stop(struct zones *z, void (*done)(void *arg), void *arg)
 	z->stopped = done;
 	z->stopped_arg = arg;
 	uv_close((uv_handle_t *)&z->timer, on_timer_closed);
+	links_stop(z->links);
 	for (i = 0; i < z->zone_cnt; i++) {
 		zone_cancel(&z->zone[i]);
 		zone_call_waiters(&z->zone[i], z->zone[i].secondary.round + 1, "lockstepd is stopping");
@@ -578,6 +590,7 @@ void zones_retransfer(struct zones *z, unsigned index, zones_done_fn done, void 
 void zones_counters(const struct zones *z, uint64_t out[ZONES_COUNTER_CNT])
 {
 	memcpy(out, z->cnt, sizeof(z->cnt));
+	links_counters(z->links, out + ZONES_CNT_connections);
 	out[ZONES_CNT_soa_queries] = z->refresh.sent;
 	out[ZONES_CNT_soa_rejected] = z->refresh.rejected;
 }

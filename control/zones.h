@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-#include "control/config.h"
+#include "control/link.h"
 #include "dataplane/zone/arena.h"
 #include "dataplane/zone/builder.h"
 #include "dataplane/zone/zonetab.h"
@@ -107,7 +107,8 @@ void zones_retransfer(struct zones *z, unsigned index, zones_done_fn done, void 
 	X(transfers_failed, "transfers that failed; the served version stayed")                             \
 	X(ixfr_ok, "transfers published that came as differences")                                          \
 	X(ixfr_fallbacks, "IXFR attempts that failed and were followed by AXFR")                            \
-	X(zones_expired, "times a zone expired")
+	X(zones_expired, "times a zone expired")                                                            \
+	LINK_COUNTERS(X)
 
 enum zones_counter {
 #define X(name, help) ZONES_CNT_##name,

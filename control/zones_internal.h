@@ -65,6 +65,7 @@ struct zones {
 	struct dispatch *queries;
 	struct dispatch *transfers;
 	struct deadlines *deadlines;
+	struct links *links;
 	struct refresh_env refresh;
 	struct xfr_env xfr;
 	uv_timer_t timer;

@@ -564,7 +564,8 @@ static int start_transfer(struct zone *zn)
 	choose_type(zn, &request);
 	z->cnt[ZONES_CNT_transfers_started]++;
 	log_event(z->env.log, LOG_INFO, "transfer-start", c->name_text,
-		  peer_text(zn, zn->secondary.asked, peer), "type=%s", zn->base != NULL ? "IXFR" : "AXFR");
+		  peer_text(zn, zn->secondary.asked, peer), "type=%s over=%s",
+		  zn->base != NULL ? "IXFR" : "AXFR", request.primary->tls != NULL ? "TLS" : "TCP");
 	ret = xfr_start(&z->xfr, &request, on_transferred, zn, &zn->run.transfer);
 	if (ret < 0)
 		drop_base(zn);
