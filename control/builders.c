@@ -45,7 +45,9 @@ struct build {
 
 	/* The thread that works on it only; handed from one to the next through the lock. */
 	struct builder *builder;
+	bool keeps; /* what comes is recorded too */
 	struct tally tally;
+	struct delta_recorder kept;
 	enum tsig_verdict signature; /* of the last message, with a key */
 	struct build_result result;
 	size_t carry_len;
@@ -80,11 +82,18 @@ static int sink_begin(void *arg, enum xfrin_form form)
 	struct arena_info arena;
 
 	b->result.changes = changes;
+	b->keeps = changes && b->request.keep_max > 0;
 	arena_info(env->arena, &arena);
 	tally_init(&b->tally, &b->request.limits, changes, arena.bytes_max);
 	b->builder = builder_new(env->arena, env->key, b->request.transfer.apex,
 				 changes ? b->request.base : NULL, &b->request.limits);
 	return b->builder == NULL ? BUILDER_NO_MEMORY : BUILDER_OK;
+}
+
+static void keep(struct build *b, const struct snapshot_record *record, bool deleted)
+{
+	if (b->keeps)
+		delta_recorder_add(&b->kept, &(struct delta_record){.record = *record, .deleted = deleted});
 }
 
 static int sink_add(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl, const uint8_t *rdata,
@@ -94,15 +103,18 @@ static int sink_add(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl
 	enum builder_verdict v = tally_record(&b->tally, owner, type, rdata_len);
 
 	b->result.added += type != DNS_TYPE_SOA;
+	keep(b, &(struct snapshot_record){owner, rdata, ttl, rdata_len, type}, false);
 	return (int)(v != BUILDER_OK ? v : builder_add(b->builder, owner, type, ttl, rdata, rdata_len));
 }
 
-static int sink_del(void *arg, const uint8_t *owner, uint16_t type, const uint8_t *rdata, uint16_t rdata_len)
+static int sink_del(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl, const uint8_t *rdata,
+		    uint16_t rdata_len)
 {
 	struct build *b = arg;
 	enum builder_verdict v = tally_record(&b->tally, owner, type, rdata_len);
 
 	b->result.removed += type != DNS_TYPE_SOA;
+	keep(b, &(struct snapshot_record){owner, rdata, ttl, rdata_len, type}, true);
 	return (int)(v != BUILDER_OK ? v : builder_del(b->builder, owner, type, rdata, rdata_len));
 }
 
@@ -164,14 +176,25 @@ static void describe_cut(struct build *b)
 		 (unsigned long long)x->records);
 }
 
+/* Of what was repaired the differences tell another story than the zone. */
+static void hand_out_kept(struct build *b)
+{
+	const struct builder_report *p = &b->result.report;
+
+	if (p->skipped_outside + p->skipped_duplicate + p->ttl_unequal + p->ttl_top_bit == 0)
+		delta_recorder_take(&b->kept, &b->result.kept);
+}
+
 static void finish_snapshot(struct build *b)
 {
 	struct build_result *r = &b->result;
 	char name[NAME_TEXT_CAP], type[RDATA_TYPE_TEXT_CAP], limit[64];
 	enum builder_verdict v = builder_finish(b->builder, &r->snapshot, &r->report);
 
-	if (v == BUILDER_OK && snapshot_serial(r->snapshot) == b->xfrin.serial)
+	if (v == BUILDER_OK && snapshot_serial(r->snapshot) == b->xfrin.serial) {
+		hand_out_kept(b);
 		return;
+	}
 	r->verdict = XFRIN_SINK;
 	if (v == BUILDER_OK) {
 		snapshot_retire(r->snapshot);
@@ -223,6 +246,7 @@ static void finish(struct build *b, bool cancelled)
 		describe_failure(b);
 	else if (x->verdict == XFRIN_DONE)
 		finish_snapshot(b);
+	delta_queue_drop(&b->kept.queue);
 	if (b->builder != NULL)
 		builder_free(b->builder);
 	b->builder = NULL;
@@ -568,6 +592,8 @@ int build_open(struct builders *p, const struct build_request *request, const st
 	b->request = *request;
 	b->calls = *calls;
 	b->tail = &b->head;
+	delta_recorder_init(&b->kept, request->keep_max);
+	TAILQ_INIT(&b->result.kept);
 	xfrin_init(&b->xfrin, &request->transfer, &sink);
 	b->xfrin.sink.arg = b;
 	*out = b;

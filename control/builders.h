@@ -12,6 +12,7 @@
 
 #include <uv.h>
 
+#include "control/deltas.h"
 #include "control/tsig.h"
 #include "control/xfrin.h"
 #include "dataplane/zone/builder.h"
@@ -42,6 +43,7 @@ struct build_request {
 	struct builder_limits limits;
 	/* The transaction whose request has been signed; the builder threads' until done. NULL: nothing is signed. */
 	struct tsig *tsig;
+	uint64_t keep_max; /* octets of differences to keep; 0: none */
 };
 
 #define BUILD_TEXT_CAP 768
@@ -53,6 +55,8 @@ struct build_result {
 	uint64_t messages, records, octets;
 	bool changes;			 /* differences came, not the whole zone */
 	uint64_t deltas, added, removed; /* with changes; records without the SOAs */
+	struct delta_queue
+		kept; /* with a snapshot: the differences; empty if not asked for, too large, or repaired */
 	bool not_authoritative;
 	uint16_t rcode;		      /* with XFRIN_RCODE */
 	struct builder_report report; /* what was repaired */

@@ -199,6 +199,10 @@ static int read_config(const struct raw_config *raw, struct config *c, struct co
 	if (rc == 0)
 		rc = config_read_primaries(raw, c, e);
 	if (rc == 0)
+		rc = config_read_secondaries(raw, c, e);
+	if (rc == 0)
+		rc = config_read_transfers_out(raw, c, e);
+	if (rc == 0)
 		rc = config_read_zones(raw, c, e);
 	if (rc < 0)
 		config_errors_add(e, "", "%s", strerror(-rc));
@@ -268,6 +272,7 @@ void config_free(struct config *c)
 		free(c->zones[i].name_text);
 		free(c->zones[i].primaries);
 	}
+	config_secondaries_free(c);
 	for (unsigned i = 0; i < c->primary_cnt; i++)
 		free(c->primaries[i].name);
 	for (unsigned i = 0; i < c->tls_cnt; i++) {

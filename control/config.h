@@ -35,11 +35,39 @@ struct config_primary {
 	uint32_t keep_ms;	      /* how long a connection that nobody uses is kept */
 };
 
+/* Whom zones go to: who may transfer them, and who is told of changes. */
+struct config_secondary {
+	char *name; /* how the config calls it */
+	union config_sockaddr
+		address;	      /* a host, or the first address of a network; port: where NOTIFY goes */
+	union config_sockaddr source; /* of NOTIFY; sa_family AF_UNSPEC: the kernel chooses */
+	uint8_t prefix;		      /* bits of address that count: 32 or 128 for a host */
+	bool tls;		      /* transfers to it over TLS only */
+	struct tsig_key *key;	      /* signs all that is said to it and by it; NULL: nothing is; config's */
+};
+
+struct config_secondaries {
+	const struct config_secondary **list;
+	unsigned cnt;
+};
+
+/* What serving transfers may take. */
+struct config_transfers_out {
+	unsigned running_max;
+	uint32_t time_max_s;  /* for a whole transfer */
+	uint32_t idle_max_s;  /* for a reader to take 64 KiB */
+	uint32_t deltas_max;  /* differences kept of a zone */
+	uint64_t delta_bytes; /* octets of those of all zones */
+};
+
 struct config_zone {
 	char *name_text;			 /* presentation form with trailing dot, lower case */
 	uint8_t name[NAME_LEN_MAX];		 /* lower case */
 	const struct config_primary **primaries; /* in order of preference */
 	unsigned primary_cnt;
+	/* Often those of config.defaults_*: freed by who has made them. */
+	struct config_secondaries allow_transfer;
+	struct config_secondaries notify;
 	/* Caps on the SOA's timers, seconds; FEATURES b1. */
 	uint32_t refresh_min, refresh_max, retry_min, retry_max, expire_min, expire_max;
 	struct builder_limits limits; /* transfer-records, transfer-bytes, record-set-records; 0: none */
@@ -75,6 +103,11 @@ struct config {
 	unsigned tls_cnt;
 	struct config_primary *primaries;
 	unsigned primary_cnt;
+	struct config_secondary *secondaries;
+	unsigned secondary_cnt;
+	struct config_transfers_out transfers_out;
+	struct config_secondaries defaults_allow_transfer;
+	struct config_secondaries defaults_notify;
 	struct config_zone *zones;
 	unsigned zone_cnt;
 };

@@ -157,35 +157,14 @@ static void read_levels(const struct raw_list *raw, const char *key, unsigned fa
 		rrl->level_cnt[family] = (uint8_t)raw->cnt;
 }
 
-/* "192.0.2.0/24" or an address alone. */
 static void read_allowed(const struct config_value *v, struct rrl_config *rrl)
 {
 	struct rrl_net *n = &rrl->allow[rrl->allow_cnt];
-	char *slash = strchr(v->text, '/'), *end;
-	unsigned long bits;
 	union config_sockaddr sa;
-	bool good;
 
-	if (slash != NULL)
-		*slash = '\0';
-	good = config_value_address(v, &sa);
-	if (slash != NULL)
-		*slash = '/';
-	if (!good)
+	if (!config_value_network(v, &sa, &n->prefix))
 		return;
 	n->family = sa.sa.sa_family == AF_INET ? 4 : 6;
-	bits = bits_max(n->family == 4 ? RRL_IPV4 : RRL_IPV6);
-	if (slash != NULL) {
-		unsigned long given = strtoul(slash + 1, &end, 10);
-
-		if (slash[1] < '0' || slash[1] > '9' || *end != '\0' || given > bits) {
-			config_errors_add(v->errors, v->path, "\"%.64s\": the prefix length must be 0 to %lu",
-					  v->text, bits);
-			return;
-		}
-		bits = given;
-	}
-	n->prefix = (uint8_t)bits;
 	if (n->family == 4)
 		memcpy(n->addr, &sa.in4.sin_addr, 4);
 	else

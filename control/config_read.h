@@ -14,8 +14,28 @@ int config_read_dataplane(const struct raw_config *raw, struct config *c, struct
 int config_read_keys(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_tls(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_primaries(const struct raw_config *raw, struct config *c, struct config_errors *e);
+int config_read_secondaries(const struct raw_config *raw, struct config *c, struct config_errors *e);
+int config_read_transfers_out(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_zones(const struct raw_config *raw, struct config *c, struct config_errors *e);
+void config_secondaries_free(struct config *c);
+
+struct config_value;
+
+/* What the keys allow-transfer and notify say, at "defaults" or "zones[3]". Nothing: *z keeps what it has. */
+int config_read_zone_secondaries(const struct raw_zone_keys *raw, const char *at, const struct config *c,
+				 struct config_zone *z, struct config_errors *e);
+
+/* The name of a primary or secondary: printable and without blanks. False: told. */
+bool config_read_peer_name(const struct config_value *v);
+
+/* The key of this name; NULL when none is said, or told. */
+struct tsig_key *config_find_key(const struct config_value *v, const struct config *c);
+
+/* An address to send from to another; *out stays AF_UNSPEC when none is said. */
+void config_read_source(const struct config_value *v, const union config_sockaddr *to, const char *to_text,
+			union config_sockaddr *out);
+
+void config_set_port(union config_sockaddr *a, uint16_t port);
 
 /* A UNIX socket's path: absolute, and short enough for sockaddr_un. False when it was bad. */
-struct config_value;
 bool config_read_socket_path(const struct config_value *v, char *out, size_t cap);

@@ -140,7 +140,32 @@ static const struct cyaml_schema_value primary = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_primary, primary_fields),
 };
 
+static const struct cyaml_schema_field secondary_fields[] = {
+	TEXT("name", struct raw_secondary, name),
+	TEXT("address", struct raw_secondary, address),
+	TEXT("port", struct raw_secondary, port),
+	TEXT("source", struct raw_secondary, source),
+	TEXT("key", struct raw_secondary, key),
+	TEXT("tls", struct raw_secondary, tls),
+	CYAML_FIELD_END,
+};
+
+static const struct cyaml_schema_value secondary = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_secondary, secondary_fields),
+};
+
+static const struct cyaml_schema_field transfers_out_fields[] = {
+	TEXT("limit", struct raw_transfers_out, limit),
+	TEXT("time", struct raw_transfers_out, time),
+	TEXT("idle", struct raw_transfers_out, idle),
+	TEXT("deltas", struct raw_transfers_out, deltas),
+	TEXT("delta-bytes", struct raw_transfers_out, delta_bytes),
+	CYAML_FIELD_END,
+};
+
 static const struct cyaml_schema_field defaults_fields[] = {
+	LIST("allow-transfer", struct raw_zone_keys, allow_transfer.item, allow_transfer.cnt, &text),
+	LIST("notify", struct raw_zone_keys, notify.item, notify.cnt, &text),
 #define X(key, raw, member, kind, least, most, fallback) TEXT(key, struct raw_zone_keys, raw),
 	CONFIG_ZONE_KEYS(X)
 #undef X
@@ -150,6 +175,8 @@ static const struct cyaml_schema_field defaults_fields[] = {
 static const struct cyaml_schema_field zone_fields[] = {
 	TEXT("name", struct raw_zone, name),
 	LIST("primaries", struct raw_zone, primaries.item, primaries.cnt, &text),
+	LIST("allow-transfer", struct raw_zone, keys.allow_transfer.item, keys.allow_transfer.cnt, &text),
+	LIST("notify", struct raw_zone, keys.notify.item, keys.notify.cnt, &text),
 #define X(key, raw, member, kind, least, most, fallback) TEXT(key, struct raw_zone, keys.raw),
 	CONFIG_ZONE_KEYS(X)
 #undef X
@@ -172,6 +199,8 @@ static const struct cyaml_schema_field root_fields[] = {
 	LIST("keys", struct raw_config, keys, keys_cnt, &key),
 	LIST("tls", struct raw_config, tls, tls_cnt, &tls),
 	LIST("primaries", struct raw_config, primaries, primaries_cnt, &primary),
+	LIST("secondaries", struct raw_config, secondaries, secondaries_cnt, &secondary),
+	MAP("transfers-out", transfers_out, transfers_out_fields),
 	MAP("defaults", defaults, defaults_fields),
 	LIST("zones", struct raw_config, zones, zones_cnt, &zone),
 	CYAML_FIELD_END,

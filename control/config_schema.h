@@ -104,6 +104,23 @@ struct raw_primary {
 	char *keep;
 };
 
+struct raw_secondary {
+	char *name;
+	char *address;
+	char *port;
+	char *source;
+	char *key;
+	char *tls;
+};
+
+struct raw_transfers_out {
+	char *limit;
+	char *time;
+	char *idle;
+	char *deltas;
+	char *delta_bytes;
+};
+
 struct raw_key {
 	char *name;
 	char *algorithm;
@@ -137,6 +154,8 @@ struct raw_zone_keys {
 #define X(key, raw, member, kind, least, most, fallback) char *raw;
 	CONFIG_ZONE_KEYS(X)
 #undef X
+	struct raw_list allow_transfer; /* names of secondaries */
+	struct raw_list notify;
 };
 
 struct raw_zone {
@@ -160,6 +179,9 @@ struct raw_config {
 	unsigned tls_cnt;
 	struct raw_primary *primaries;
 	unsigned primaries_cnt;
+	struct raw_secondary *secondaries;
+	unsigned secondaries_cnt;
+	struct raw_transfers_out *transfers_out;
 	struct raw_zone_keys *defaults;
 	struct raw_zone *zones;
 	unsigned zones_cnt;

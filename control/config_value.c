@@ -253,24 +253,66 @@ static const char *address6_fault(const struct in6_addr *a)
 	return NULL;
 }
 
+/* Octets of an address, whatever it means. False: it is none. */
+static bool address_from_text(const char *text, union config_sockaddr *out)
+{
+	*out = (union config_sockaddr){0};
+	if (inet_pton(AF_INET, text, &out->in4.sin_addr) == 1)
+		out->sa.sa_family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &out->in6.sin6_addr) == 1)
+		out->sa.sa_family = AF_INET6;
+	else
+		return false;
+	return true;
+}
+
 bool config_value_address(const struct config_value *v, union config_sockaddr *out)
 {
-	union config_sockaddr a = {0};
-	const char *fault;
+	union config_sockaddr a;
+	const char *fault = "is not an IPv4 or IPv6 address";
 
-	if (inet_pton(AF_INET, v->text, &a.in4.sin_addr) == 1) {
-		a.in4.sin_family = AF_INET;
-		fault = address4_fault(&a.in4.sin_addr);
-	} else if (inet_pton(AF_INET6, v->text, &a.in6.sin6_addr) == 1) {
-		a.in6.sin6_family = AF_INET6;
-		fault = address6_fault(&a.in6.sin6_addr);
-	} else {
-		fault = "is not an IPv4 or IPv6 address";
-	}
+	if (address_from_text(v->text, &a))
+		fault = a.sa.sa_family == AF_INET ? address4_fault(&a.in4.sin_addr)
+						  : address6_fault(&a.in6.sin6_addr);
 	if (fault != NULL) {
 		config_errors_add(v->errors, v->path, "\"%s\" %s", v->text, fault);
 		return false;
 	}
 	*out = a;
+	return true;
+}
+
+bool config_value_network(const struct config_value *v, union config_sockaddr *out, uint8_t *out_prefix)
+{
+	const char *slash = strchr(v->text, '/');
+	char host[INET6_ADDRSTRLEN];
+	union config_sockaddr a;
+	unsigned long bits, given;
+	char *end;
+
+	if (slash == NULL) {
+		if (!config_value_address(v, out))
+			return false;
+		*out_prefix = out->sa.sa_family == AF_INET ? 32 : 128;
+		return true;
+	}
+	if (slash - v->text >= (ptrdiff_t)sizeof(host)) {
+		config_errors_add(v->errors, v->path, "\"%.64s\" is not an IPv4 or IPv6 network", v->text);
+		return false;
+	}
+	snprintf(host, sizeof(host), "%.*s", (int)(slash - v->text), v->text);
+	if (!address_from_text(host, &a)) {
+		config_errors_add(v->errors, v->path, "\"%.64s\" is not an IPv4 or IPv6 network", v->text);
+		return false;
+	}
+	bits = a.sa.sa_family == AF_INET ? 32 : 128;
+	given = strtoul(slash + 1, &end, 10);
+	if (slash[1] < '0' || slash[1] > '9' || *end != '\0' || given > bits) {
+		config_errors_add(v->errors, v->path, "\"%.64s\": the prefix length must be 0 to %lu",
+				  v->text, bits);
+		return false;
+	}
+	*out = a;
+	*out_prefix = (uint8_t)given;
 	return true;
 }

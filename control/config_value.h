@@ -40,6 +40,9 @@ bool config_value_text(const struct config_value *v, char *out, size_t cap, cons
 /* An IPv4 or IPv6 address that a host can have: not unspecified, multicast, IPv4-mapped or link-local. */
 bool config_value_address(const struct config_value *v, union config_sockaddr *out);
 
+/* The same, or a network: "192.0.2.0/24". out_prefix: 32 or 128 for an address alone. */
+bool config_value_network(const struct config_value *v, union config_sockaddr *out, uint8_t *out_prefix);
+
 #define CONFIG_US_PER_S	   UINT64_C(1000000)
 #define CONFIG_US_PER_DAY  (86400 * CONFIG_US_PER_S)
 #define CONFIG_US_PER_WEEK (7 * CONFIG_US_PER_DAY)

@@ -15,7 +15,7 @@
 #define ZONES_MAX	   1000000
 #define PRIMARIES_MAX	   100000
 #define ZONE_PRIMARIES_MAX 32
-#define PRIMARY_NAME_MAX   64
+#define PEER_NAME_MAX	   64
 
 /* Longer than a SOA answer and its transfer are apart, shorter than what servers put up with (RFC 7766 6.2.3). */
 #define KEEP_DEFAULT_S 5
@@ -153,15 +153,15 @@ static struct config_primary *primary_find(const struct config *c, char *name)
 	return bsearch(&key, c->primaries, c->primary_cnt, sizeof(key), primary_by_name);
 }
 
-static bool read_primary_name(const struct config_value *v)
+bool config_read_peer_name(const struct config_value *v)
 {
 	if (v->text == NULL || *v->text == '\0') {
 		config_errors_add(v->errors, v->path, "is missing");
 		return false;
 	}
-	if (strlen(v->text) > PRIMARY_NAME_MAX) {
+	if (strlen(v->text) > PEER_NAME_MAX) {
 		config_errors_add(v->errors, v->path, "is too long: at most %d octets are possible",
-				  PRIMARY_NAME_MAX);
+				  PEER_NAME_MAX);
 		return false;
 	}
 	for (const char *p = v->text; *p != '\0'; p++) {
@@ -174,7 +174,7 @@ static bool read_primary_name(const struct config_value *v)
 	return true;
 }
 
-static struct tsig_key *find_key(const struct config_value *v, const struct config *c)
+struct tsig_key *config_find_key(const struct config_value *v, const struct config *c)
 {
 	uint8_t name[NAME_LEN_MAX];
 
@@ -214,6 +214,25 @@ static void read_transport(const struct raw_primary *raw, unsigned i, const stru
 		config_errors_add(e, path, "nothing is called \"%.64s\" in the section tls", raw->tls);
 }
 
+void config_set_port(union config_sockaddr *a, uint16_t port)
+{
+	if (a->sa.sa_family == AF_INET)
+		a->in4.sin_port = htons(port);
+	else
+		a->in6.sin6_port = htons(port);
+}
+
+void config_read_source(const struct config_value *v, const union config_sockaddr *to, const char *to_text,
+			union config_sockaddr *out)
+{
+	out->sa.sa_family = AF_UNSPEC;
+	if (v->text == NULL || !config_value_address(v, out))
+		return;
+	if (to->sa.sa_family != AF_UNSPEC && to->sa.sa_family != out->sa.sa_family)
+		config_errors_add(v->errors, v->path, "\"%s\" cannot reach %s: one is IPv4, the other IPv6",
+				  v->text, to_text);
+}
+
 static void read_primary(const struct raw_primary *raw, unsigned i, const struct config *c,
 			 struct config_primary *p, struct config_errors *e)
 {
@@ -221,29 +240,20 @@ static void read_primary(const struct raw_primary *raw, unsigned i, const struct
 	uint16_t port;
 
 	snprintf(path, sizeof(path), "primaries[%u].port", i);
-	port = htons((uint16_t)config_value_uint(V(path, raw->port), 1, UINT16_MAX,
-						 raw->tls != NULL ? TLS_PORT : DNS_PORT));
+	port = (uint16_t)config_value_uint(V(path, raw->port), 1, UINT16_MAX,
+					   raw->tls != NULL ? TLS_PORT : DNS_PORT);
 	snprintf(path, sizeof(path), "primaries[%u].address", i);
 	if (raw->address == NULL)
 		config_errors_add(e, path, "is missing");
-	else if (config_value_address(V(path, raw->address), &p->address)) {
-		if (p->address.sa.sa_family == AF_INET)
-			p->address.in4.sin_port = port;
-		else
-			p->address.in6.sin6_port = port;
-	}
+	else if (config_value_address(V(path, raw->address), &p->address))
+		config_set_port(&p->address, port);
 	snprintf(path, sizeof(path), "primaries[%u].ixfr", i);
 	p->ixfr = config_value_bool(V(path, raw->ixfr), true);
 	snprintf(path, sizeof(path), "primaries[%u].key", i);
-	p->key = find_key(V(path, raw->key), c);
+	p->key = config_find_key(V(path, raw->key), c);
 	read_transport(raw, i, c, p, e);
-	p->source.sa.sa_family = AF_UNSPEC;
 	snprintf(path, sizeof(path), "primaries[%u].source", i);
-	if (raw->source == NULL || !config_value_address(V(path, raw->source), &p->source))
-		return;
-	if (p->address.sa.sa_family != AF_UNSPEC && p->address.sa.sa_family != p->source.sa.sa_family)
-		config_errors_add(e, path, "\"%s\" cannot reach %s: one is IPv4, the other IPv6", raw->source,
-				  raw->address);
+	config_read_source(V(path, raw->source), &p->address, raw->address, &p->source);
 }
 
 int config_read_primaries(const struct raw_config *raw, struct config *c, struct config_errors *e)
@@ -262,7 +272,7 @@ int config_read_primaries(const struct raw_config *raw, struct config *c, struct
 		struct config_primary *p = &c->primaries[c->primary_cnt];
 
 		snprintf(path, sizeof(path), "primaries[%u].name", i);
-		if (!read_primary_name(V(path, raw->primaries[i].name)))
+		if (!config_read_peer_name(V(path, raw->primaries[i].name)))
 			continue;
 		p->name = strdup(raw->primaries[i].name);
 		if (p->name == NULL)
@@ -360,6 +370,7 @@ static int read_zone(const struct raw_zone *raw, unsigned i, struct config *c,
 {
 	struct config_zone *z = &c->zones[c->zone_cnt];
 	char text[NAME_TEXT_CAP], at[64], path[CONFIG_PATH_CAP];
+	int rc;
 
 	*z = *defaults;
 	snprintf(at, sizeof(at), "zones[%u]", i);
@@ -372,7 +383,8 @@ static int read_zone(const struct raw_zone *raw, unsigned i, struct config *c,
 	c->zone_cnt++;
 	read_keys(&raw->keys, at, z, e);
 	check_keys(&raw->keys, at, z, e);
-	return read_zone_primaries(raw, at, c, z, e);
+	rc = config_read_zone_secondaries(&raw->keys, at, c, z, e);
+	return rc < 0 ? rc : read_zone_primaries(raw, at, c, z, e);
 }
 
 struct zone_place {
@@ -416,11 +428,18 @@ int config_read_zones(const struct raw_config *raw, struct config *c, struct con
 {
 	static const struct raw_zone_keys none;
 	struct config_zone defaults = {0};
+	int rc;
 
 	for (size_t i = 0; i < ZONE_KEY_CNT; i++)
 		key_set(&zone_keys[i], &defaults, zone_keys[i].fallback);
 	read_keys(raw->defaults != NULL ? raw->defaults : &none, "defaults", &defaults, e);
 	check_keys(raw->defaults != NULL ? raw->defaults : &none, "defaults", &defaults, e);
+	rc = config_read_zone_secondaries(raw->defaults != NULL ? raw->defaults : &none, "defaults", c,
+					  &defaults, e);
+	c->defaults_allow_transfer = defaults.allow_transfer;
+	c->defaults_notify = defaults.notify;
+	if (rc < 0)
+		return rc;
 	if (raw->zones_cnt == 0)
 		config_errors_warn(e, "zones", "none are configured; every query will be REFUSED");
 	if (raw->zones_cnt > ZONES_MAX) {
@@ -432,8 +451,7 @@ int config_read_zones(const struct raw_config *raw, struct config *c, struct con
 	if (c->zones == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->zones_cnt; i++) {
-		int rc = read_zone(&raw->zones[i], i, c, &defaults, e);
-
+		rc = read_zone(&raw->zones[i], i, c, &defaults, e);
 		if (rc < 0)
 			return rc;
 	}

@@ -7,6 +7,7 @@
 #include "control/stream.h"
 
 struct ctl;
+struct onward;
 
 struct ctl_env {
 	uv_loop_t *loop;
@@ -15,6 +16,7 @@ struct ctl_env {
 	const struct arena *arena;
 	struct zones *zones;
 	struct net *net;
+	struct onward *onward;
 	struct stream *stream;		      /* NULL: TCP is off */
 	struct answer_engine *const *engines; /* the workers', net_worker_cnt of them */
 	struct log *log;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "control/ctl_internal.h"
+#include "control/onward.h"
 
 /* {"name":value,...}; NULL when out of memory. */
 static json_t *counters(const struct counter_text text[], const uint64_t value[], unsigned cnt)
@@ -98,6 +99,14 @@ static json_t *zones_counts(const struct ctl *ctl)
 	return counters(zones_counter_text, value, ZONES_COUNTER_CNT);
 }
 
+static json_t *onward_counts(const struct ctl *ctl)
+{
+	uint64_t value[ONWARD_COUNTER_CNT];
+
+	onward_counters(ctl->env.onward, value);
+	return counters(onward_counter_text, value, ONWARD_COUNTER_CNT);
+}
+
 static json_t *port(const struct net_port_info *p)
 {
 	char mac[18];
@@ -158,20 +167,23 @@ static json_t *arena(const struct ctl *ctl)
 static json_t *descriptions(void)
 {
 	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:o}", "answer", described(answer_counter_text, ANSWER_COUNTER_CNT),
-		"net", described(net_counter_text, NET_COUNTER_CNT), "stream",
+		"{s:o, s:o, s:o, s:o, s:o, s:o}", "answer",
+		described(answer_counter_text, ANSWER_COUNTER_CNT), "net",
+		described(net_counter_text, NET_COUNTER_CNT), "stream",
 		described(stream_counter_text, STREAM_COUNTER_CNT), "zones",
-		described(zones_counter_text, ZONES_COUNTER_CNT), "ports",
+		described(zones_counter_text, ZONES_COUNTER_CNT), "onward",
+		described(onward_counter_text, ONWARD_COUNTER_CNT), "ports",
 		described(port_counter_text, sizeof(port_counter_text) / sizeof(port_counter_text[0])));
 }
 
 void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args)
 {
 	const struct ctl *ctl = conn->ctl;
-	json_t *result = json_pack("{s:{s:o, s:o}, s:{s:o}, s:o, s:o, s:o, s:o}", "answer", "workers",
+	json_t *result = json_pack("{s:{s:o, s:o}, s:{s:o}, s:o, s:o, s:o, s:o, s:o}", "answer", "workers",
 				   per_worker(ctl, answer_counters_of), "stream", stream_answers(ctl), "net",
 				   "workers", per_worker(ctl, net_counters_of), "ports", ports(ctl), "stream",
-				   stream_counts(ctl), "zones", zones_counts(ctl), "arena", arena(ctl));
+				   stream_counts(ctl), "zones", zones_counts(ctl), "onward",
+				   onward_counts(ctl), "arena", arena(ctl));
 
 	if (result != NULL && args->describe && json_object_set_new(result, "describe", descriptions()) < 0) {
 		json_decref(result);

@@ -19,6 +19,7 @@
 #include <urcu-qsbr.h>
 
 #include "control/ctl.h"
+#include "control/onward.h"
 #include "control/privilege.h"
 
 /*
@@ -36,6 +37,7 @@ struct daemon {
 	struct log *log;
 	struct arena *arena;
 	struct zonetab *table;
+	struct onward *onward;
 	struct answer_engine **engines;
 	struct net *net;
 	struct zones *zones;
@@ -206,13 +208,22 @@ static int memory_make(struct daemon *d, struct net_error *err)
 		snprintf(err->text, sizeof(err->text), "cannot make the zone table: out of memory");
 		return -ENOMEM;
 	}
+	rc = onward_new(d->config, d->table, d->log, &d->onward);
+	if (rc < 0) {
+		snprintf(err->text, sizeof(err->text), "cannot prepare transfers to others: out of memory");
+		return rc;
+	}
 	return engines_make(d, err);
 }
 
 static int zones_begin(struct daemon *d, struct net_error *err)
 {
-	struct zones_env env = {
-		.loop = &d->loop, .config = d->config, .table = d->table, .arena = d->arena, .log = d->log};
+	struct zones_env env = {.loop = &d->loop,
+				.config = d->config,
+				.table = d->table,
+				.arena = d->arena,
+				.log = d->log,
+				.onward = d->onward};
 	int rc = zones_start(&env, &d->zones);
 
 	if (rc < 0)
@@ -236,6 +247,8 @@ static int services_start(struct daemon *d, struct net_error *err)
 	int rc;
 
 	stream.zones = ctl.zones = d->zones;
+	stream.xfrout = d->onward->xfrout;
+	ctl.onward = d->onward;
 	rc = stream_start(&stream, &d->stream, err);
 	if (rc < 0)
 		return rc;
@@ -284,6 +297,7 @@ static void daemon_end(struct daemon *d)
 	for (unsigned i = 0; d->engines != NULL && i < d->config->net.worker_cnt; i++)
 		answer_engine_free(d->engines[i]);
 	free(d->engines);
+	onward_free(d->onward);
 	if (d->table != NULL)
 		zonetab_free(d->table);
 	rcu_barrier();

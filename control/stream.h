@@ -8,6 +8,7 @@
 #include "control/zones.h"
 
 struct stream;
+struct xfrout;
 
 struct stream_env {
 	const struct config *config;
@@ -15,6 +16,7 @@ struct stream_env {
 	struct log *log;
 	uv_loop_t *loop;     /* NOTIFY is handed over by a uv_async_t on it */
 	struct zones *zones; /* used on the loop's thread only */
+	struct xfrout *xfrout;
 };
 
 /* Opens listeners (SO_REUSEPORT per thread, IPV6_V6ONLY, freebind) and starts threads. 0 or -errno, *err filled. */

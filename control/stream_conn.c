@@ -9,14 +9,22 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/xfrout.h"
+
 #define RX_CAP_FIRST 2048 /* most requests are below 100 octets; several pipelined ones arrive in one read */
 #define FRAME_MAX    (2 + DNS_MSG_MAX)
+
+/* Nothing is to be sent first, nobody to be waited for: the next request may be looked at. */
+static bool conn_is_free(const struct stream_conn *c)
+{
+	return c->tx == NULL && c->notify == NULL && c->transfer == NULL;
+}
 
 static void conn_watch(struct stream_thread *t, struct stream_conn *c)
 {
 	struct epoll_event ev = {.data.ptr = &c->fd};
 
-	if (c->tx != NULL)
+	if (c->tx != NULL || c->transfer != NULL)
 		ev.events = EPOLLOUT;
 	else if (c->notify == NULL && !c->half_closed)
 		ev.events = EPOLLIN;
@@ -35,6 +43,8 @@ static void conn_close(struct stream_thread *t, struct stream_conn *c)
 	}
 	if (c->notify != NULL)
 		c->notify->conn = NULL;
+	if (c->transfer != NULL)
+		xfrout_close(c->transfer, t->now_ms);
 	TAILQ_REMOVE(&t->conns, c, link);
 	t->conn_cnt--;
 	stream_count(t, STREAM_CNT_open, -1);
@@ -119,24 +129,6 @@ static int conn_send_pending(struct stream_thread *t, struct stream_conn *c)
 	return 0;
 }
 
-/* Transfers out are refused: nobody is allowed by default. The request is only header and question by then. */
-static uint32_t refuse(uint8_t *msg, uint32_t len)
-{
-	struct wire_in in = wire_in_init(msg, len);
-	uint8_t name[NAME_LEN_MAX];
-
-	wire_get_bytes(&in, DNS_HEADER_LEN);
-	name_get_plain(&in, name);
-	wire_get32(&in);
-	if (in.bad)
-		return 0;
-	wire_store16(msg + 2,
-		     (uint16_t)(DNS_FLAG_QR | (wire_load16(msg + 2) & (DNS_OPCODE_MASK | DNS_FLAG_RD)) |
-				DNS_RCODE_REFUSED));
-	memset(msg + 6, 0, 6);
-	return (uint32_t)wire_in_pos(&in);
-}
-
 /* One request of len octets at msg. Returns false when the connection must be closed. */
 static bool answer_request(struct stream_thread *t, struct stream_conn *c, const uint8_t *msg, uint32_t len)
 {
@@ -144,28 +136,18 @@ static bool answer_request(struct stream_thread *t, struct stream_conn *c, const
 	struct answer_job job = {.msg = frame + 2,
 				 .len = len,
 				 .cap = DNS_MSG_MAX,
-				 .transport = c->tls != NULL ? ANSWER_TLS : ANSWER_TCP,
-				 .family = c->client.sa.sa_family == AF_INET ? 4 : 6};
-	struct answer_job *jobs[] = {&job};
+				 .transport = c->tls != NULL ? ANSWER_TLS : ANSWER_TCP};
 
-	if (job.family == 4)
-		memcpy(job.client, &c->client.in4.sin_addr, 4);
-	else
-		memcpy(job.client, &c->client.in6.sin6_addr, 16);
 	memcpy(job.msg, msg, len);
 	stream_count(t, STREAM_CNT_requests, 1);
-	answer_engine_read_clock(t->engine);
-	answer_burst(t->engine, jobs, 1);
+	stream_query(t, &job, &c->client, &c->transfer);
 	switch ((enum answer_verdict)job.verdict) {
 	case ANSWER_DROP:
 		return false; /* not DNS, or a response: RFC 7766 has no use for such a client */
 	case ANSWER_NOTIFY:
 		return stream_notify_send(t, c, -1, &c->client, msg, len);
 	case ANSWER_TRANSFER:
-		job.len = refuse(job.msg, job.len);
-		if (job.len == 0)
-			return false;
-		break;
+		return true;
 	case ANSWER_SEND:
 		break;
 	}
@@ -183,7 +165,7 @@ static bool conn_process(struct stream_thread *t, struct stream_conn *c)
 {
 	uint32_t pos = 0;
 
-	while (c->notify == NULL && c->tx == NULL && c->rx_len - pos >= 2) {
+	while (conn_is_free(c) && c->rx_len - pos >= 2) {
 		uint32_t len = wire_load16(c->rx + pos);
 
 		if (c->rx_len - pos - 2 < len)
@@ -292,19 +274,42 @@ static bool conn_receive(struct stream_thread *t, struct stream_conn *c)
 	return true;
 }
 
+/*
+ * The next batch of a transfer, when the one before has left; a batch a turn, so that other clients have theirs. Returns
+ * false when the connection must be closed.
+ */
+static bool conn_transfer(struct stream_thread *t, struct stream_conn *c)
+{
+	ssize_t len;
+
+	if (xfrout_is_late(c->transfer, t->now_ms))
+		return false;
+	if (c->tx != NULL)
+		return true;
+	len = xfrout_fill(c->transfer, t->out, FRAME_MAX, t->now_ms);
+	if (len == 0) {
+		xfrout_close(c->transfer, t->now_ms);
+		c->transfer = NULL;
+		conn_active(t, c);
+		return true;
+	}
+	t->out_len = len < 0 ? 0 : (uint32_t)len;
+	return len > 0 && conn_send(t, c) == 0;
+}
+
 /* After anything that may have unblocked or finished the connection. */
 static void conn_settle(struct stream_thread *t, struct stream_conn *c, bool ok)
 {
 	int more = 1;
 
-	while (ok && more > 0 && c->tx == NULL && c->notify == NULL) {
+	while (ok && more > 0 && conn_is_free(c)) {
 		ok = conn_process(t, c);
 		more = 0;
-		if (ok && c->tls != NULL && c->tx == NULL && c->notify == NULL)
+		if (ok && c->tls != NULL && conn_is_free(c))
 			more = conn_unseal(t, c);
 		ok = ok && more >= 0;
 	}
-	if (!ok || (c->half_closed && c->tx == NULL && c->notify == NULL))
+	if (!ok || (c->half_closed && conn_is_free(c)))
 		conn_close(t, c);
 	else
 		conn_watch(t, c);
@@ -320,10 +325,12 @@ void stream_conn_event(struct stream_thread *t, struct stream_conn *c, uint32_t 
 		ok = false;
 	else if (c->tx != NULL)
 		ok = conn_send_pending(t, c) == 0;
-	else if (c->notify == NULL)
+	else if (c->transfer == NULL && c->notify == NULL)
 		ok = conn_receive(t, c);
 	else if ((events & EPOLLHUP) != 0)
 		ok = false;
+	if (ok && c->transfer != NULL)
+		ok = conn_transfer(t, c);
 	conn_settle(t, c, ok);
 }
 

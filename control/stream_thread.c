@@ -204,18 +204,11 @@ static void udp_turn(struct stream_thread *t, int fd)
 		socklen_t client_len = sizeof(client);
 		ssize_t got = recvfrom(fd, t->out, DNS_MSG_MAX, MSG_DONTWAIT, &client.sa, &client_len);
 		struct answer_job job = {.msg = t->out, .cap = DNS_MSG_MAX, .transport = ANSWER_UDP};
-		struct answer_job *jobs[] = {&job};
 
 		if (got < 0)
 			return;
 		job.len = (uint32_t)got;
-		job.family = client.sa.sa_family == AF_INET ? 4 : 6;
-		if (job.family == 4)
-			memcpy(job.client, &client.in4.sin_addr, 4);
-		else
-			memcpy(job.client, &client.in6.sin6_addr, 16);
-		answer_engine_read_clock(t->engine);
-		answer_burst(t->engine, jobs, 1);
+		stream_query(t, &job, &client, NULL);
 		if (job.verdict == ANSWER_SEND)
 			sendto(fd, job.msg, job.len, MSG_DONTWAIT | MSG_NOSIGNAL, &client.sa, client_len);
 		else if (job.verdict == ANSWER_NOTIFY)

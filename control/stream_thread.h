@@ -44,6 +44,8 @@ struct stream_notify {
 };
 TAILQ_HEAD(stream_notify_queue, stream_notify);
 
+struct xfrout_session;
+
 struct stream_conn {
 	struct stream_fd fd;
 	TAILQ_ENTRY(stream_conn) link; /* thread's list, least recently active first */
@@ -51,6 +53,8 @@ struct stream_conn {
 	uint64_t active_ms;	      /* last complete request or progress in sending */
 	struct tls *tls;	      /* NULL: TCP */
 	struct stream_notify *notify; /* while the control loop has it nothing more is processed */
+	struct xfrout_session
+		*transfer; /* that is being sent: nothing more is processed until it has ended */
 	uint8_t *rx;
 	uint32_t rx_len, rx_cap;
 	uint8_t *tx; /* NULL: nothing is pending */
@@ -76,6 +80,7 @@ struct stream_thread {
 	uint32_t out_len;
 	uint8_t *wire; /* what goes to or comes from a TLS connection: STREAM_WIRE_CAP octets */
 	uint64_t now_ms;
+	struct log_limit limit_refused;
 	pthread_mutex_t lock; /* guards replies */
 	struct stream_notify_queue replies;
 	bool stop;			       /* written by the control loop, read by the thread */
@@ -99,6 +104,14 @@ void stream_thread_wake(struct stream_thread *t);
  */
 bool stream_notify_send(struct stream_thread *t, struct stream_conn *conn, int udp_fd,
 			const union config_sockaddr *client, const uint8_t *msg, size_t len);
+
+/*
+ * stream_query.c: asks the engine, and does what is not the engine's: signatures (RFC 8945) and the begin of a transfer,
+ * which goes to *transfer (NULL: not a stream) with the verdict ANSWER_TRANSFER. job->cap is of the room at job->msg, which
+ * the caller's copy of the request is in. An engine's verdict ANSWER_NOTIFY leaves the request as it was.
+ */
+void stream_query(struct stream_thread *t, struct answer_job *job, const union config_sockaddr *client,
+		  struct xfrout_session **transfer);
 
 /* stream_conn.c: all on the stream thread. */
 void stream_conn_accept(struct stream_thread *t, const struct stream_fd *listener);

@@ -83,6 +83,8 @@ static void on_built(void *arg, struct build_result *b)
 		.report = b->report,
 	};
 
+	TAILQ_INIT(&r.kept);
+	TAILQ_CONCAT(&r.kept, &b->kept, link);
 	x->build = NULL;
 	r.ok = b->verdict == XFRIN_DONE || b->verdict == XFRIN_UP_TO_DATE;
 	r.up_to_date = b->verdict == XFRIN_UP_TO_DATE;
@@ -195,7 +197,8 @@ static int begin(struct xfr *x)
 		.base = x->request.base,
 		.limits = x->request.limits,
 		.transfer = {.id = random_u16(), .qtype = x->request.qtype, .serial = x->request.serial},
-		.tsig = x->request.primary->key != NULL ? &x->tsig : NULL};
+		.tsig = x->request.primary->key != NULL ? &x->tsig : NULL,
+		.keep_max = x->request.keep_max};
 	int ret;
 
 	memcpy(b.transfer.apex, x->request.apex, NAME_LEN_MAX);

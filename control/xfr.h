@@ -32,6 +32,7 @@ struct xfr_request {
 	struct builder_limits limits;
 	uint32_t time_max_s; /* for all of it; 0: none */
 	uint32_t idle_max_s; /* without an octet; 0: none */
+	uint64_t keep_max;   /* octets of differences to keep; 0: none */
 };
 
 struct xfr_result {
@@ -43,6 +44,7 @@ struct xfr_result {
 	struct soa soa;		   /* of the new version, or (up_to_date) of the primary's; names NULL */
 	uint64_t octets, messages, records;
 	uint64_t deltas, added, removed; /* with changes; records without the SOAs */
+	struct delta_queue kept;	 /* the differences, if they were to be kept; the receiver's */
 	uint64_t started_ns;		 /* uv_hrtime when it was begun */
 	bool reached; /* a connection was made, and over TLS the primary was whom we want */
 	bool not_authoritative;

@@ -56,7 +56,7 @@ static enum xfrin_verdict add(struct xfrin *x, const struct xfr_record *r)
 
 static enum xfrin_verdict del(struct xfrin *x, const struct xfr_record *r)
 {
-	return sunk(x, x->sink.del(x->sink.arg, r->owner, r->type, r->rdata, r->rdata_len));
+	return sunk(x, x->sink.del(x->sink.arg, r->owner, r->type, r->ttl, r->rdata, r->rdata_len));
 }
 
 static enum xfrin_verdict begin_whole(struct xfrin *x)

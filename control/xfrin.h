@@ -57,7 +57,8 @@ struct xfrin_sink {
 	int (*begin)(void *arg, enum xfrin_form form);
 	int (*add)(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl, const uint8_t *rdata,
 		   uint16_t rdata_len);
-	int (*del)(void *arg, const uint8_t *owner, uint16_t type, const uint8_t *rdata, uint16_t rdata_len);
+	int (*del)(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl, const uint8_t *rdata,
+		   uint16_t rdata_len);
 	void *arg;
 };
 

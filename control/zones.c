@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "control/notify.h"
+#include "control/onward.h"
 
 /* One read takes what a long-distance window delivers at once. */
 #define READ_BUF_LEN (256 * 1024)
@@ -136,6 +137,8 @@ static int add_zone(struct zones *z, unsigned i)
 		.expire_max = c->expire_max,
 	};
 	secondary_init(&zn->secondary, (uint16_t)c->primary_cnt, &zn->caps);
+	if (z->env.onward != NULL)
+		onward_add_zone(z->env.onward, zn->slot, c);
 	z->zone_cnt = i + 1;
 	index_zone(z, i);
 	return 0;

@@ -15,6 +15,7 @@
 #include "dataplane/zone/builder.h"
 #include "dataplane/zone/zonetab.h"
 
+struct onward;
 struct zones;
 
 struct zones_env {
@@ -23,6 +24,7 @@ struct zones_env {
 	struct zonetab *table;
 	struct arena *arena;
 	struct log *log;
+	struct onward *onward; /* NULL: zones go to nobody */
 };
 
 /* Makes a slot per configured zone, starts the builder threads and the first refreshes. Returns 0 or -errno. */

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "control/deadlines.h"
+#include "control/deltas.h"
 #include "control/dispatch.h"
 #include "control/refresh.h"
 #include "control/secondary.h"
@@ -30,11 +31,12 @@ struct zone {
 		struct refresh *query; /* item runs in all->queries */
 		struct xfr *transfer;  /* item runs in all->transfers */
 	} run;
-	struct dispatch *queue;	   /* where item is; NULL: nowhere */
-	struct snapshot *received; /* between the transfer's end and PUBLISH or DISCARD */
-	struct snapshot *aside;	   /* expired: what was withdrawn */
-	struct snapshot *base;	   /* held for the IXFR that runs; NULL: none does */
-	int64_t *no_ixfr_until;	   /* by primary, loop ms; NULL: none has refused */
+	struct dispatch *queue;		    /* where item is; NULL: nowhere */
+	struct snapshot *received;	    /* between the transfer's end and PUBLISH or DISCARD */
+	struct delta_queue received_deltas; /* that made it from the version before; empty: not kept */
+	struct snapshot *aside;		    /* expired: what was withdrawn */
+	struct snapshot *base;		    /* held for the IXFR that runs; NULL: none does */
+	int64_t *no_ixfr_until;		    /* by primary, loop ms; NULL: none has refused */
 	struct zone_waiter *waiters;
 
 	/* For zones_info. */

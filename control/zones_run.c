@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "control/onward.h"
 #include "control/random.h"
 
 /* A burst of log lines of one kind per second; the rest is counted in one line. */
@@ -115,6 +116,8 @@ static void publish_received(struct zone *zn)
 	snapshot_info(zn->received, &info);
 	zonetab_publish(z->env.table, zn->slot, &zn->received);
 	note_served(zn);
+	if (z->env.onward != NULL)
+		onward_published(z->env.onward, zn->slot, info.serial, &zn->received_deltas);
 	zn->records = info.records;
 	zn->names = info.names;
 	zn->bytes = info.bytes;
@@ -132,6 +135,7 @@ static void discard_received(struct zone *zn)
 	keep_error(zn, "transfer", "the version received is not newer than what is served");
 	snapshot_retire(zn->received);
 	zn->received = NULL;
+	delta_queue_drop(&zn->received_deltas);
 }
 
 static void withdraw(struct zone *zn)
@@ -533,10 +537,13 @@ static void on_transferred(void *arg, struct xfr_result *r)
 	if (zn->all->stopping) {
 		if (r->snapshot != NULL)
 			snapshot_retire(r->snapshot);
+		delta_queue_drop(&r->kept);
 		return;
 	}
 	leave_queue(zn);
 	note_health(zn, r->reached);
+	TAILQ_INIT(&zn->received_deltas);
+	TAILQ_CONCAT(&zn->received_deltas, &r->kept, link);
 	if (r->snapshot != NULL) {
 		transfer_received(zn, r);
 	} else {
@@ -556,6 +563,7 @@ static int start_transfer(struct zone *zn)
 		.limits = c->limits,
 		.time_max_s = c->transfer_time_max,
 		.idle_max_s = c->transfer_idle_max,
+		.keep_max = z->env.onward != NULL ? onward_delta_bytes(z->env.config, c) : 0,
 	};
 	char peer[CONFIG_ADDRESS_TEXT_CAP];
 	int ret;

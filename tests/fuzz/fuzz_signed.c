@@ -158,7 +158,8 @@ static int ignore_add(void *arg, const uint8_t *owner, uint16_t type, uint32_t t
 	return 0;
 }
 
-static int ignore_del(void *arg, const uint8_t *owner, uint16_t type, const uint8_t *rdata, uint16_t len)
+static int ignore_del(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl, const uint8_t *rdata,
+		      uint16_t len)
 {
 	return 0;
 }

@@ -74,7 +74,7 @@ static void load_good(struct loaded *l, const char *text)
 		fail_msg("refused: %s", l->errors);
 }
 
-/* One error line, which starts at place ("3:9") and contains each of the words, separated by '|'. */
+/* One error line, which starts at place ("3:9"; NULL: anywhere) and contains each of the words, separated by '|'. */
 static void refused(const char *text, const char *place, const char *words)
 {
 	char copy[512], expect[128];
@@ -83,8 +83,8 @@ static void refused(const char *text, const char *place, const char *words)
 
 	load(&l, text);
 	assert_int_equal(l.rc, -EINVAL);
-	snprintf(expect, sizeof(expect), "%s:%s: ", l.file, place);
-	if (strstr(l.errors, expect) == NULL)
+	snprintf(expect, sizeof(expect), "%s:%s: ", l.file, place != NULL ? place : "");
+	if (place != NULL && strstr(l.errors, expect) == NULL)
 		fail_msg("\"%s\" is not in: %s", expect, l.errors);
 	snprintf(copy, sizeof(copy), "%s", words);
 	for (char *w = strtok_r(copy, "|", &save); w != NULL; w = strtok_r(NULL, "|", &save)) {
@@ -742,6 +742,71 @@ static void a_hundred_thousand_zones_load(void **state)
 	free(text);
 }
 
+#define ONWARD                                                                              \
+	"keys: [{name: k., secret: AAAA}]\n"                                                \
+	"secondaries:\n"                                                                    \
+	"  - {name: net, address: 192.0.2.0/25, key: K, tls: true}\n"                       \
+	"  - {name: host, address: \"2001:db8::9\", port: 5353, source: \"2001:db8::1\"}\n" \
+	"  - {name: all, address: 0.0.0.0/0}\n"
+
+static void secondaries_arrive_where_they_belong(void **state)
+{
+	const struct config_zone *z;
+	struct loaded l;
+
+	load(&l,
+	     BASE PRIMARY ONWARD "transfers-out: {limit: 3, time: 1h, idle: 5s, deltas: 7, delta-bytes: 1M}\n"
+				 "defaults: {allow-transfer: [net, host], notify: [host]}\n"
+				 "zones:\n- {name: a, primaries: [one]}\n"
+				 "- {name: b, primaries: [one], allow-transfer: [none], notify: [none]}\n"
+				 "- {name: c, primaries: [one], allow-transfer: [all]}\n");
+	if (l.rc != 0)
+		fail_msg("%s", l.errors);
+	z = l.config->zones;
+	assert_int_equal(z[0].allow_transfer.cnt, 2);
+	assert_string_equal(z[0].allow_transfer.list[0]->name, "net");
+	assert_int_equal(z[0].allow_transfer.list[0]->prefix, 25);
+	assert_true(z[0].allow_transfer.list[0]->tls);
+	assert_ptr_equal(z[0].allow_transfer.list[0]->key, l.config->keys[0]);
+	assert_int_equal(z[0].notify.cnt, 1);
+	assert_int_equal(ntohs(z[0].notify.list[0]->address.in6.sin6_port), 5353);
+	assert_int_equal(z[0].notify.list[0]->source.sa.sa_family, AF_INET6);
+	assert_int_equal(z[1].allow_transfer.cnt, 0);
+	assert_int_equal(z[1].notify.cnt, 0);
+	assert_int_equal(z[2].allow_transfer.list[0]->prefix, 0);
+	assert_int_equal(z[2].notify.cnt, 1);
+	assert_int_equal(l.config->transfers_out.running_max, 3);
+	assert_int_equal(l.config->transfers_out.time_max_s, 3600);
+	assert_int_equal(l.config->transfers_out.idle_max_s, 5);
+	assert_int_equal(l.config->transfers_out.deltas_max, 7);
+	assert_int_equal(l.config->transfers_out.delta_bytes, 1 << 20);
+	unload(&l);
+	load(&l, BASE PRIMARY "zones:\n- {name: a, primaries: [one]}\n");
+	assert_int_equal(l.rc, 0);
+	assert_int_equal(l.config->zones[0].allow_transfer.cnt, 0);
+	assert_int_equal(l.config->zones[0].notify.cnt, 0);
+	unload(&l);
+}
+
+static void what_is_wrong_with_secondaries_is_told(void **state)
+{
+	refused(BASE PRIMARY "secondaries: [{name: a, address: 192.0.2.0/33}]\n", NULL,
+		"secondaries[0].address: |the prefix length must be 0 to 32");
+	refused(BASE PRIMARY "secondaries: [{name: a, address: 192.0.2/24}]\n", NULL,
+		"secondaries[0].address: |is not an IPv4 or IPv6 network");
+	refused(BASE PRIMARY "secondaries: [{name: a}]\n", NULL, "secondaries[0].address: |is missing");
+	refused(BASE PRIMARY "secondaries: [{name: none, address: 192.0.2.1}]\n", NULL,
+		"secondaries[0].name: |means nobody");
+	refused(BASE PRIMARY "secondaries: [{name: a, address: 192.0.2.1, keys: k}]\n", NULL, "keys|key");
+	refused(BASE PRIMARY ONWARD "zones: [{name: z, primaries: [one], notify: [net]}]\n", NULL,
+		"zones[0].notify[0]: |NOTIFY needs a host");
+	refused(BASE PRIMARY ONWARD "zones: [{name: z, primaries: [one], allow-transfer: [nobody]}]\n", NULL,
+		"zones[0].allow-transfer[0]: |no secondary is called \"nobody\"");
+	refused(BASE PRIMARY ONWARD "zones: [{name: z, primaries: [one], allow-transfer: [net, net]}]\n",
+		NULL, "zones[0].allow-transfer[1]: |listed twice");
+	refused(BASE PRIMARY "transfers-out: {limit: 0}\n", NULL, "transfers-out.limit: |1 to 10000");
+}
+
 /* Whether the man page has an entry for each key of the mapping and of what it holds. */
 static void in_man_page(const char *page, const struct cyaml_schema_value *mapping)
 {
@@ -900,6 +965,8 @@ int main(void)
 		cmocka_unit_test(a_missing_file_says_so),
 		cmocka_unit_test(errors_are_cut_at_a_line_and_counted),
 		cmocka_unit_test(a_hundred_thousand_zones_load),
+		cmocka_unit_test(secondaries_arrive_where_they_belong),
+		cmocka_unit_test(what_is_wrong_with_secondaries_is_told),
 		cmocka_unit_test(every_key_is_in_the_man_page),
 		cmocka_unit_test(the_examples_are_valid),
 		cmocka_unit_test(a_file_cut_anywhere_is_refused_or_read),

@@ -22,6 +22,7 @@
 #include <jansson.h>
 
 #include "control/ctl_internal.h"
+#include "control/onward.h"
 
 /* --- what the socket talks about --- */
 
@@ -54,6 +55,7 @@ const struct counter_text zones_counter_text[ZONES_COUNTER_CNT] = {ZONES_COUNTER
 const struct counter_text stream_counter_text[STREAM_COUNTER_CNT] = {STREAM_COUNTERS(X)};
 const struct counter_text answer_counter_text[ANSWER_COUNTER_CNT] = {ANSWER_COUNTERS(X)};
 const struct counter_text net_counter_text[NET_COUNTER_CNT] = {NET_COUNTERS(X)};
+const struct counter_text onward_counter_text[ONWARD_COUNTER_CNT] = {ONWARD_COUNTERS(X)};
 #undef X
 
 unsigned zones_cnt(const struct zones *z)
@@ -124,6 +126,11 @@ void zones_counters(const struct zones *z, uint64_t out[ZONES_COUNTER_CNT])
 void stream_counters(const struct stream *s, uint64_t out[STREAM_COUNTER_CNT])
 {
 	numbers(out, STREAM_COUNTER_CNT);
+}
+
+void onward_counters(const struct onward *o, uint64_t out[ONWARD_COUNTER_CNT])
+{
+	numbers(out, ONWARD_COUNTER_CNT);
 }
 
 void stream_answer_counters(const struct stream *s, uint64_t out[ANSWER_COUNTER_CNT])

@@ -54,7 +54,8 @@ static int on_add(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl, 
 	return take(arg, '+', owner, type);
 }
 
-static int on_del(void *arg, const uint8_t *owner, uint16_t type, const uint8_t *rdata, uint16_t len)
+static int on_del(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl, const uint8_t *rdata,
+		  uint16_t len)
 {
 	return take(arg, '-', owner, type);
 }

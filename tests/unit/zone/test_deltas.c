@@ -71,7 +71,8 @@ static int on_add(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl, 
 	return (int)builder_add(t->builder, owner, type, ttl, rdata, len);
 }
 
-static int on_del(void *arg, const uint8_t *owner, uint16_t type, const uint8_t *rdata, uint16_t len)
+static int on_del(void *arg, const uint8_t *owner, uint16_t type, uint32_t ttl, const uint8_t *rdata,
+		  uint16_t len)
 {
 	struct transfer *t = arg;
 

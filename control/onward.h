@@ -1,0 +1,47 @@
+/*
+ * Zones onward, in one: what is kept to serve differences (deltas.h), who serves (xfrout.h), who tells (notify_out.h).
+ * Owned by main; told by zones of slots and publications; read by the control socket.
+ */
+#pragma once
+
+#include "control/xfrout.h"
+
+struct onward {
+	struct deltas *deltas;
+	struct xfrout *xfrout;
+};
+
+/* Returns 0 or -ENOMEM. */
+int onward_new(const struct config *config, const struct zonetab *table, struct log *log,
+	       struct onward **out);
+
+/* Nobody uses it any more. NULL is fine. */
+void onward_free(struct onward *o);
+
+/* Before the streams start. */
+void onward_add_zone(struct onward *o, uint32_t slot, const struct config_zone *zone);
+
+/*
+ * Control loop, right after a version was published: deltas is how it was made from the one before, or empty when it came
+ * whole. Takes what is in it.
+ */
+void onward_published(struct onward *o, uint32_t slot, uint32_t serial, struct delta_queue *deltas);
+
+/* What each part counts, as one list. */
+#define ONWARD_COUNTERS(X)                      \
+	XFROUT_COUNTERS(X)                      \
+	X(deltas, "differences kept now")       \
+	X(delta_bytes, "octets that they take") \
+	X(deltas_evicted, "differences dropped to stay within delta-bytes")
+
+enum onward_counter {
+#define X(name, help) ONWARD_CNT_##name,
+	ONWARD_COUNTERS(X)
+#undef X
+		ONWARD_COUNTER_CNT
+};
+extern const struct counter_text onward_counter_text[ONWARD_COUNTER_CNT];
+void onward_counters(const struct onward *o, uint64_t out[ONWARD_COUNTER_CNT]);
+
+/* Octets of differences worth recording for a zone; 0: none. */
+uint64_t onward_delta_bytes(const struct config *config, const struct config_zone *zone);
