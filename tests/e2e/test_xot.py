@@ -25,36 +25,6 @@ OTHERS = [f"z{i}.test." for i in range(20)]
 
 # --- real primaries ---
 
-def rewrite(file, *pairs):
-    text = file.read_text()
-    for old, new in pairs:
-        assert old in text, f"{old!r} is not in {file}"
-        text = text.replace(old, new)
-    file.write_text(text)
-
-
-class TlsNsd(lab.Nsd):
-    def configure(self):
-        super().configure()
-        rewrite(self.dir / "nsd.conf", ("    server-count: 1", f"    server-count: 1\n    tls-port: 853\n"
-                                        f'    tls-service-key: "{self.identity.key}"\n'
-                                        f'    tls-service-pem: "{self.identity.certificate}"\n'
-                                        + "\n".join(f"    ip-address: {a}@853" for a in self.addresses)))
-
-
-class TlsNamed(lab.Named):
-    def configure(self):
-        super().configure()
-        v4 = next(a for a in self.addresses if ":" not in a)
-        rewrite(self.dir / "named.conf",
-                ("options {", f'tls local {{ cert-file "{self.identity.certificate}"; key-file "{self.identity.key}"; }};\n'
-                 f"options {{\n  listen-on port 853 tls local {{ {v4}; }};"),
-                ("allow-transfer { any; };", "allow-transfer port 853 transport tls { any; };"))
-
-
-REAL = {"nsd": TlsNsd, "named": TlsNamed}
-
-
 def tls_config(net, kind=None, **tls):
     """One primary, `first`, over TLS with the profile `p`."""
     net.ca = getattr(net, "ca", None) or Authority(net.dir / "tls")
@@ -68,7 +38,7 @@ def tls_config(net, kind=None, **tls):
 @lab.each(kind=["nsd", "named"])
 def test_real_primaries_are_followed_over_tls(net, kind):
     net.ca = Authority(net.dir / "tls")
-    primary = REAL[kind](net, {ZONE: lab.zone_text(ZONE, 1, hosts=20000)}, [lab.PRIMARY], True, [lab.SECONDARY])
+    primary = lab.OVER_TLS[kind](net, {ZONE: lab.zone_text(ZONE, 1, hosts=20000)}, [lab.PRIMARY], True, [lab.SECONDARY])
     primary.identity = net.ca.issue(HOST)
     primary.start()
     capture = net.tcpdump("sec", "sec0", "host 10.53.0.1 and (port 53 or port 853)")

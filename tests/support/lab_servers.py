@@ -230,5 +230,29 @@ class NsdWithIxfr(Nsd):
                                         "    store-ixfr: yes\n    create-ixfr: yes\n    provide-xfr: 0.0.0.0/0 NOKEY"))
 
 
+# --- those that give zones over TLS ---
+
+class TlsNsd(Nsd):
+    """`identity` is set before it starts: an Identity of certificates.py."""
+
+    def configure(self):
+        super().configure()
+        rewrite(self.dir / "nsd.conf", ("    server-count: 1", f"    server-count: 1\n    tls-port: 853\n"
+                                        f'    tls-service-key: "{self.identity.key}"\n'
+                                        f'    tls-service-pem: "{self.identity.certificate}"\n'
+                                        + "\n".join(f"    ip-address: {a}@853" for a in self.addresses)))
+
+
+class TlsNamed(Named):
+    def configure(self):
+        super().configure()
+        v4 = next(a for a in self.addresses if ":" not in a)
+        rewrite(self.dir / "named.conf",
+                ("options {", f'tls local {{ cert-file "{self.identity.certificate}"; key-file "{self.identity.key}"; }};\n'
+                 f"options {{\n  listen-on port 853 tls local {{ {v4}; }};"),
+                ("allow-transfer { any; };", "allow-transfer port 853 transport tls { any; };"))
+
+
 PRIMARIES = {"knotd": Knotd, "nsd": Nsd, "named": Named}
 CHANGING = {"knotd": KnotdWithJournal, "named": NamedWithJournal, "nsd": NsdWithIxfr, "named-update": NamedWithUpdate}
+OVER_TLS = {"nsd": TlsNsd, "named": TlsNamed}
