@@ -287,6 +287,9 @@ void config_free(struct config *c)
 	for (unsigned i = 0; i < c->key_cnt; i++)
 		tsig_key_release(c->keys[i]);
 	free(c->keys);
+	for (unsigned i = 0; i < c->acl_cnt; i++)
+		acl_free(c->acls[i]);
+	free(c->acls);
 	free(c->zones);
 	free(c->primaries);
 	free(c->control_socket);

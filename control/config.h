@@ -11,6 +11,7 @@
 #include "control/tls.h"
 #include "control/tsig_key.h"
 #include "dataplane/net/net.h"
+#include "dataplane/zone/acl.h"
 #include "dataplane/zone/builder.h"
 
 union config_sockaddr {
@@ -70,6 +71,7 @@ struct config_zone {
 	struct config_secondaries notify;
 	/* Caps on the SOA's timers, seconds; FEATURES b1. */
 	uint32_t refresh_min, refresh_max, retry_min, retry_max, expire_min, expire_max;
+	const struct acl *acl;	      /* who may ask; NULL: everybody; config's */
 	struct builder_limits limits; /* transfer-records, transfer-bytes, record-set-records; 0: none */
 	uint32_t transfer_time_max;   /* seconds for a whole transfer */
 	uint32_t transfer_idle_max;   /* seconds without an octet */
@@ -108,6 +110,8 @@ struct config {
 	struct config_transfers_out transfers_out;
 	struct config_secondaries defaults_allow_transfer;
 	struct config_secondaries defaults_notify;
+	struct acl **acls; /* those of the zones, each once */
+	unsigned acl_cnt;
 	struct config_zone *zones;
 	unsigned zone_cnt;
 };

@@ -157,21 +157,6 @@ static void read_levels(const struct raw_list *raw, const char *key, unsigned fa
 		rrl->level_cnt[family] = (uint8_t)raw->cnt;
 }
 
-static void read_allowed(const struct config_value *v, struct rrl_config *rrl)
-{
-	struct rrl_net *n = &rrl->allow[rrl->allow_cnt];
-	union config_sockaddr sa;
-
-	if (!config_value_network(v, &sa, &n->prefix))
-		return;
-	n->family = sa.sa.sa_family == AF_INET ? 4 : 6;
-	if (n->family == 4)
-		memcpy(n->addr, &sa.in4.sin_addr, 4);
-	else
-		memcpy(n->addr, &sa.in6.sin6_addr, 16);
-	rrl->allow_cnt++;
-}
-
 static void read_allow(const struct raw_list *raw, struct rrl_config *rrl, struct config_errors *e)
 {
 	char path[CONFIG_PATH_CAP];
@@ -183,7 +168,8 @@ static void read_allow(const struct raw_list *raw, struct rrl_config *rrl, struc
 	}
 	for (unsigned i = 0; i < raw->cnt; i++) {
 		snprintf(path, sizeof(path), "rate-limit.allow[%u]", i);
-		read_allowed(V(path, raw->item[i]), rrl);
+		if (config_value_net(V(path, raw->item[i]), &rrl->allow[rrl->allow_cnt]))
+			rrl->allow_cnt++;
 	}
 }
 

@@ -169,7 +169,9 @@ static const struct cyaml_schema_field defaults_fields[] = {
 #define X(key, raw, member, kind, least, most, fallback) TEXT(key, struct raw_zone_keys, raw),
 	CONFIG_ZONE_KEYS(X)
 #undef X
-		CYAML_FIELD_END,
+		LIST("allow-query", struct raw_zone_keys, allow_query.item, allow_query.cnt, &text),
+	LIST("deny-query", struct raw_zone_keys, deny_query.item, deny_query.cnt, &text),
+	CYAML_FIELD_END,
 };
 
 static const struct cyaml_schema_field zone_fields[] = {
@@ -180,7 +182,9 @@ static const struct cyaml_schema_field zone_fields[] = {
 #define X(key, raw, member, kind, least, most, fallback) TEXT(key, struct raw_zone, keys.raw),
 	CONFIG_ZONE_KEYS(X)
 #undef X
-		CYAML_FIELD_END,
+		LIST("allow-query", struct raw_zone, keys.allow_query.item, keys.allow_query.cnt, &text),
+	LIST("deny-query", struct raw_zone, keys.deny_query.item, keys.deny_query.cnt, &text),
+	CYAML_FIELD_END,
 };
 
 static const struct cyaml_schema_value zone = {

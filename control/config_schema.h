@@ -156,6 +156,8 @@ struct raw_zone_keys {
 #undef X
 	struct raw_list allow_transfer; /* names of secondaries */
 	struct raw_list notify;
+	struct raw_list allow_query;
+	struct raw_list deny_query;
 };
 
 struct raw_zone {

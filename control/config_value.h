@@ -43,6 +43,10 @@ bool config_value_address(const struct config_value *v, union config_sockaddr *o
 /* The same, or a network: "192.0.2.0/24". out_prefix: 32 or 128 for an address alone. */
 bool config_value_network(const struct config_value *v, union config_sockaddr *out, uint8_t *out_prefix);
 
+/* The same as octets, where no bit behind the prefix may be set. config_acl.c. */
+struct net_prefix;
+bool config_value_net(const struct config_value *v, struct net_prefix *out);
+
 #define CONFIG_US_PER_S	   UINT64_C(1000000)
 #define CONFIG_US_PER_DAY  (86400 * CONFIG_US_PER_S)
 #define CONFIG_US_PER_WEEK (7 * CONFIG_US_PER_DAY)

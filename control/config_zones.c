@@ -384,6 +384,8 @@ static int read_zone(const struct raw_zone *raw, unsigned i, struct config *c,
 	read_keys(&raw->keys, at, z, e);
 	check_keys(&raw->keys, at, z, e);
 	rc = config_read_zone_secondaries(&raw->keys, at, c, z, e);
+	if (rc == 0)
+		rc = config_read_acl(&raw->keys, at, c, z, e);
 	return rc < 0 ? rc : read_zone_primaries(raw, at, c, z, e);
 }
 
@@ -427,17 +429,19 @@ static int check_twice(const struct config *c, struct config_errors *e)
 int config_read_zones(const struct raw_config *raw, struct config *c, struct config_errors *e)
 {
 	static const struct raw_zone_keys none;
+	const struct raw_zone_keys *keys = raw->defaults != NULL ? raw->defaults : &none;
 	struct config_zone defaults = {0};
 	int rc;
 
 	for (size_t i = 0; i < ZONE_KEY_CNT; i++)
 		key_set(&zone_keys[i], &defaults, zone_keys[i].fallback);
-	read_keys(raw->defaults != NULL ? raw->defaults : &none, "defaults", &defaults, e);
-	check_keys(raw->defaults != NULL ? raw->defaults : &none, "defaults", &defaults, e);
-	rc = config_read_zone_secondaries(raw->defaults != NULL ? raw->defaults : &none, "defaults", c,
-					  &defaults, e);
+	read_keys(keys, "defaults", &defaults, e);
+	check_keys(keys, "defaults", &defaults, e);
+	rc = config_read_zone_secondaries(keys, "defaults", c, &defaults, e);
 	c->defaults_allow_transfer = defaults.allow_transfer;
 	c->defaults_notify = defaults.notify;
+	if (rc == 0)
+		rc = config_read_acl(keys, "defaults", c, &defaults, e);
 	if (rc < 0)
 		return rc;
 	if (raw->zones_cnt == 0)

@@ -126,6 +126,7 @@ static int add_zone(struct zones *z, unsigned i)
 	ret = zonetab_add(z->env.table, c->name, &zn->slot);
 	if (ret < 0)
 		return ret;
+	zonetab_set_acl(z->env.table, zn->slot, c->acl);
 	zn->all = z;
 	zn->config = c;
 	zn->caps = (struct secondary_caps){

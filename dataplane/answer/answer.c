@@ -538,6 +538,11 @@ static bool take_zone(struct answer_engine *e, struct work *w)
 		send_error_ede(e, w, DNS_RCODE_REFUSED, DNS_EDE_NOT_AUTHORITATIVE, "");
 		return false;
 	}
+	if (find->acl != NULL && !acl_allows(find->acl, w->job->family, w->job->client)) {
+		count(e, ANSWER_CNT_refused_acl);
+		send_error_ede(e, w, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, "");
+		return false;
+	}
 	if (find->snap != NULL) {
 		w->step.lookup.snap = find->snap;
 		w->step.lookup.apex_label = find->apex_label;
@@ -623,6 +628,8 @@ static void write_answer(struct answer_engine *e, struct work *w)
 	reply_init(&r, &w->query, w->job->msg, reply_limit(e, w));
 	if (w->has_edns)
 		put_zone_options(e, w, &r);
+	e->resolver.client = w->job->client;
+	e->resolver.family = w->job->family;
 	notes = resolve_answer(&e->resolver, &r, &w->step, w->job->transport != ANSWER_UDP);
 	if (reply_send(e, w, &r) && notes != 0)
 		count_notes(e, notes);

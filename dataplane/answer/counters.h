@@ -18,6 +18,7 @@
 	X(servfail_expired, "SERVFAIL because the zone has expired")                     \
 	X(notimp, "responses with RCODE NOTIMP")                                         \
 	X(refused, "responses with RCODE REFUSED")                                       \
+	X(refused_acl, "REFUSED because the zone's access list denies the client")       \
 	X(yxdomain, "responses with RCODE YXDOMAIN (DNAME made a name too long)")        \
 	X(notauth, "responses with RCODE NOTAUTH (TSIG with a key we do not have)")      \
 	X(badvers, "responses with RCODE BADVERS")                                       \

@@ -160,6 +160,13 @@ static bool visited(const struct walk *w, const struct name_hashes *h)
 	return false;
 }
 
+/* Whether the zone that was found has content that this client may have. */
+static bool is_served(const struct resolver *rs, const struct zonetab_find *find)
+{
+	return find->slot != ZONETAB_SLOT_NONE && find->snap != NULL &&
+	       (find->acl == NULL || acl_allows(find->acl, rs->family, rs->client));
+}
+
 /* Makes the name in the CNAME record data at msg + at the current one. False: the answer ends here. */
 static bool follow(struct walk *w, uint32_t at)
 {
@@ -185,7 +192,7 @@ static bool follow(struct walk *w, uint32_t at)
 	find_one(w->rs, &find);
 	resolve_find_rest(w->rs, &find);
 	/* Somebody else's name, or one we cannot speak for now: the client asks for it where it is known. */
-	if (find.slot == ZONETAB_SLOT_NONE || find.snap == NULL)
+	if (!is_served(w->rs, &find))
 		return false;
 	t->step.lookup.snap = find.snap;
 	t->step.lookup.apex_label = find.apex_label;
@@ -255,7 +262,7 @@ static bool retry_as_child(struct walk *w)
 	if (w->r->query->type != DNS_TYPE_DS || l->label == 0)
 		return false;
 	find_one(w->rs, &find);
-	if (find.snap == NULL || find.apex_label != 0)
+	if (!is_served(w->rs, &find) || find.apex_label != 0)
 		return false;
 	l->snap = find.snap;
 	l->apex_label = 0;

@@ -42,6 +42,8 @@ struct resolve_target {
 struct resolver {
 	const struct zonetab *zones;
 	uint64_t key;
+	const uint8_t *client; /* who asks, for the access lists of zones that a chain leads to */
+	uint8_t family;	       /* 4 or 6 */
 	struct resolve_target target[RESOLVE_CHAIN_MAX];
 	struct denial_hashes hashes;
 };
@@ -64,7 +66,7 @@ uint8_t resolve_first_label(uint16_t type, const struct name_hashes *hashes);
 void resolve_find_rest(const struct resolver *rs, struct zonetab_find *find);
 
 /*
- * Fills r's sections, RCODE, AA and TC. first is looked up and its snapshot valid. all: the answer to QTYPE ANY and
+ * rs->client and rs->family are set, and the client may ask first's zone. Fills r's sections, RCODE, AA and TC. first is looked up and its snapshot valid. all: the answer to QTYPE ANY and
  * RRSIG is everything there is; otherwise one set (RFC 8482 4.1). Returns enum resolve_note bits.
  */
 unsigned resolve_answer(struct resolver *rs, struct reply *r, struct resolve_step *first, bool all);

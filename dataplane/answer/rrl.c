@@ -219,7 +219,7 @@ static inline uint64_t *emptiest(uint64_t *set, uint64_t now, uint64_t most)
 static bool allowed(const struct rrl *r, unsigned family, const uint64_t addr[2])
 {
 	for (unsigned i = 0; i < r->config->allow_cnt; i++) {
-		const struct rrl_net *n = &r->config->allow[i];
+		const struct net_prefix *n = &r->config->allow[i];
 		struct rrl_level prefix = {.prefix = n->prefix};
 		struct level l;
 		uint64_t a[2];

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/dns/net_prefix.h"
+
 #define RRL_LEVELS_MAX	  4
 #define RRL_ALLOW_MAX	  64
 #define RRL_OFFENDERS_MAX 32
@@ -36,12 +38,6 @@ struct rrl_level {
 	uint32_t factor; /* of the rate: a wide prefix holds many clients; rate * factor <= RRL_RATE_MAX */
 };
 
-struct rrl_net {
-	uint8_t family; /* 4 or 6 */
-	uint8_t prefix;
-	uint8_t addr[16];
-};
-
 enum rrl_family { RRL_IPV4, RRL_IPV6, RRL_FAMILY_CNT };
 
 struct rrl_config {
@@ -53,7 +49,7 @@ struct rrl_config {
 	uint8_t level_cnt[RRL_FAMILY_CNT];
 	uint8_t allow_cnt;
 	struct rrl_level level[RRL_FAMILY_CNT][RRL_LEVELS_MAX];
-	struct rrl_net allow[RRL_ALLOW_MAX]; /* never limited */
+	struct net_prefix allow[RRL_ALLOW_MAX]; /* never limited */
 };
 
 struct rrl;
@@ -87,7 +83,7 @@ enum rrl_verdict rrl_decide(struct rrl *r, const struct rrl_key *key, uint8_t fa
 
 /* A prefix that was limited. count is of late: it is halved each minute. */
 struct rrl_offender {
-	struct rrl_net net;
+	struct net_prefix net;
 	enum rrl_class class;
 	uint64_t count;
 };

@@ -28,8 +28,9 @@
 struct slot {
 	struct snapshot *cur; /* RCU: control writes, readers read */
 	uint64_t hash;
-	uint8_t *apex;	   /* lower case; NULL: free */
-	uint32_t expire_s; /* monotonic, 0: not known; control writes, readers read, relaxed */
+	uint8_t *apex;	       /* lower case; NULL: free */
+	const struct acl *acl; /* RCU: control writes, readers read; NULL: everybody may ask */
+	uint32_t expire_s;     /* monotonic, 0: not known; control writes, readers read, relaxed */
 };
 
 struct index {
@@ -365,6 +366,7 @@ void zonetab_remove(struct zonetab *t, uint32_t slot)
 		snapshot_retire(old);
 	count_labels(t, name_label_cnt(apex), -1);
 	zonetab_set_expire(t, slot, 0);
+	zonetab_set_acl(t, slot, NULL);
 	t->cnt--;
 	if (r == NULL) {
 		/* No memory to wait with: wait here, once, rather than lose the slot. */
@@ -395,6 +397,11 @@ struct snapshot *zonetab_withdraw(struct zonetab *t, uint32_t slot, enum zone_ma
 	struct snapshot *old = rcu_xchg_pointer(&slot_at(t, slot)->cur, marker_word(marker)); // COMMIT
 
 	return is_marker(old) ? NULL : old;
+}
+
+void zonetab_set_acl(struct zonetab *t, uint32_t slot, const struct acl *acl)
+{
+	rcu_set_pointer(&slot_at(t, slot)->acl, acl); // COMMIT
 }
 
 void zonetab_set_expire(struct zonetab *t, uint32_t slot, uint32_t at_s)
@@ -442,6 +449,7 @@ static void find_done(const struct zonetab *t, struct zonetab_find *f, uint32_t 
 	const struct snapshot *cur = rcu_dereference(slot_at(t, slot)->cur);
 
 	f->slot = slot;
+	f->acl = rcu_dereference(slot_at(t, slot)->acl);
 	f->snap = is_marker(cur) ? NULL : cur;
 	f->marker = (uint8_t)((uintptr_t)cur - 1);
 	__builtin_prefetch(cur);
@@ -463,6 +471,7 @@ static void find_from(const struct zonetab *t, struct zonetab_find *f, int label
 		return;
 	}
 	f->slot = ZONETAB_SLOT_NONE;
+	f->acl = NULL;
 	f->snap = NULL;
 }
 
@@ -538,6 +547,7 @@ static bool find_again(struct zonetab_find *f, const struct hint *hint, const st
 		return false;
 	f->apex_label = (uint8_t)label;
 	f->slot = found->slot;
+	f->acl = found->acl;
 	f->snap = found->snap;
 	f->marker = found->marker;
 	return true;

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "dataplane/zone/acl.h"
 #include "dataplane/zone/lookup.h"
 
 struct zonetab;
@@ -49,6 +50,9 @@ struct snapshot *zonetab_withdraw(struct zonetab *t, uint32_t slot, enum zone_ma
 void zonetab_set_expire(struct zonetab *t, uint32_t slot, uint32_t at_s);
 uint32_t zonetab_expire(const struct zonetab *t, uint32_t slot);
 
+/* Writer. Who may ask the zone; NULL, as for a new slot: everybody. The old one is the caller's, for a grace period. */
+void zonetab_set_acl(struct zonetab *t, uint32_t slot, const struct acl *acl);
+
 /* Any registered reader: NULL when a marker stands there, *out_marker (may be NULL) says which. */
 const struct snapshot *zonetab_snapshot(const struct zonetab *t, uint32_t slot, enum zone_marker *out_marker);
 
@@ -59,9 +63,10 @@ struct zonetab_find {
 	const struct name_hashes *hashes;
 	uint8_t first_label; /* look at suffixes from here on: 0, or 1 to skip the name itself (DS at a cut, RFC 4035 3.1.4.1) */
 	/* out */
-	uint8_t apex_label;	     /* where the longest configured suffix starts */
-	uint8_t marker;		     /* enum zone_marker, if snap is NULL and slot is not ZONETAB_SLOT_NONE */
-	uint32_t slot;		     /* ZONETAB_SLOT_NONE: no zone of ours */
+	uint8_t apex_label;    /* where the longest configured suffix starts */
+	uint8_t marker;	       /* enum zone_marker, if snap is NULL and slot is not ZONETAB_SLOT_NONE */
+	uint32_t slot;	       /* ZONETAB_SLOT_NONE: no zone of ours */
+	const struct acl *acl; /* who may ask the zone; NULL: everybody, or no zone of ours. Valid as snap */
 	const struct snapshot *snap; /* valid until this thread's next quiescent state */
 };
 

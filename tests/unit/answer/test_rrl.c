@@ -205,8 +205,9 @@ static void who_is_allowed_is_never_limited(void **state)
 	struct rrl *r;
 
 	config.allow_cnt = 2;
-	config.allow[0] = (struct rrl_net){.family = 4, .prefix = 25, .addr = {192, 0, 2, 0}};
-	config.allow[1] = (struct rrl_net){.family = 6, .prefix = 33, .addr = {0x20, 0x01, 0x0d, 0xb8, 0x80}};
+	config.allow[0] = (struct net_prefix){.family = 4, .prefix = 25, .addr = {192, 0, 2, 0}};
+	config.allow[1] =
+		(struct net_prefix){.family = 6, .prefix = 33, .addr = {0x20, 0x01, 0x0d, 0xb8, 0x80}};
 	r = rrl_new(&config, key);
 	for (unsigned i = 0; i < 1000; i++) {
 		assert_in_range(ask(r, "192.0.2.127", RRL_ANSWER, START), RRL_PASS, RRL_PASS_ALLOWED);

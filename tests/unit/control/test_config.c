@@ -359,7 +359,7 @@ static void rate_limits_have_defaults_and_bounds(void **state)
 	unload(&l);
 	load_good(&l, WITH_SERVER("") "rate-limit:\n  rate: 50\n  window: 2s\n  table: 2048\n  slip: 0\n"
 				      "  dry-run: yes\n  ipv4: [32, 24*32]\n  ipv6: [128, 64*2, 48*8]\n"
-				      "  allow: [192.0.2.0/25, 198.51.100.7, \"2001:db8::1/32\"]\n");
+				      "  allow: [192.0.2.0/25, 198.51.100.7, \"2001:db8::/32\"]\n");
 	r = &l.config->answer.rrl;
 	assert_int_equal(r->rate, 50);
 	assert_int_equal(r->window_ms, 2000);
@@ -383,6 +383,37 @@ static void rate_limits_have_defaults_and_bounds(void **state)
 	refused(WITH_SERVER("") "rate-limit: {allow: [here]}\n", "6:22", "rate-limit.allow[0]|address");
 	refused(WITH_SERVER("") "rate-limit: {rate: 1, window: 10ms}\n", "6:31",
 		"rate-limit.window|so short");
+}
+
+static void access_lists_come_from_the_zone_or_the_defaults(void **state)
+{
+	static const uint8_t near[4] = {192, 0, 2, 7}, far[4] = {198, 51, 100, 7};
+	static const uint8_t six[16] = {0x20, 0x01, 0x0d, 0xb8};
+	struct loaded l;
+
+	(void)state;
+	load_good(&l, BASE PRIMARY
+		  "defaults: {allow-query: [192.0.2.0/24]}\n"
+		  "zones:\n"
+		  "  - {name: a, primaries: [one]}\n"
+		  "  - {name: b, primaries: [one], deny-query: [192.0.2.7, \"2001:db8::/32\"]}\n");
+	assert_true(acl_allows(l.config->zones[0].acl, 4, near));
+	assert_false(acl_allows(l.config->zones[0].acl, 4, far));
+	assert_false(acl_allows(l.config->zones[0].acl, 6, six));
+	assert_false(acl_allows(l.config->zones[1].acl, 4, near));
+	assert_true(acl_allows(l.config->zones[1].acl, 4, far));
+	assert_false(acl_allows(l.config->zones[1].acl, 6, six));
+	unload(&l);
+	load_good(&l, BASE PRIMARY ZONE);
+	assert_null(l.config->zones[0].acl);
+	unload(&l);
+	refused(BASE PRIMARY
+		"zones: [{name: a, primaries: [one], allow-query: [192.0.2.0/24, 192.0.2.0/24]}]\n",
+		"4:65", "zones[0].allow-query[1]|twice");
+	refused(BASE PRIMARY "zones: [{name: a, primaries: [one], allow-query: [192.0.2.1/24]}]\n", "4:51",
+		"zones[0].allow-query[0]|behind the first 24");
+	refused(BASE PRIMARY "zones: [{name: a, primaries: [one], deny-query: [no]}]\n", "4:50",
+		"zones[0].deny-query[0]|address");
 }
 
 static void primaries_have_addresses_ports_and_sources(void **state)
@@ -944,6 +975,7 @@ int main(void)
 		cmocka_unit_test(a_cookie_secret_is_random_unless_it_is_given),
 		cmocka_unit_test(cookie_secrets_come_from_a_file_that_is_safe),
 		cmocka_unit_test(rate_limits_have_defaults_and_bounds),
+		cmocka_unit_test(access_lists_come_from_the_zone_or_the_defaults),
 		cmocka_unit_test(primaries_have_addresses_ports_and_sources),
 		cmocka_unit_test(a_primary_is_asked_for_differences_unless_it_says_no),
 		cmocka_unit_test(a_primary_has_the_key_that_it_names_in_any_case),
