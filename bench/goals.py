@@ -20,6 +20,7 @@ import engine
 import instructions
 import lab
 import line
+import over_tls
 import overload
 import plots
 import rivals
@@ -55,6 +56,11 @@ def measure_transfer_times(quick):
         medians = transfer.median_by_server(runs, column)
         out[key] = medians["lockstep"], without_ours(medians, digits), raw
     return out
+
+
+def measure_over_tls(quick):
+    runs = over_tls.measure(quick)
+    return {"G7-tls": (over_tls.ratio(runs), over_tls.seconds(runs), write_raw("over-tls", {"runs": runs}))}
 
 
 def measure_memory(quick):
@@ -164,6 +170,8 @@ GOALS = (
     Goal("G6c", "peak during a replacing AXFR / steady", "ratio", "<=", 2.1, measure_memory),
     Goal("G7a", "AXFR of host.test: request sent -> new serial answered", "s", "<=", 0.45, measure_transfer_times, 3),
     Goal("G7b", "last octet -> served", "ms", "<=", 100, measure_transfer_times, 1),
+    Goal("G7-tls", "AXFR of host.test from nsd, connection -> served: over TLS / over TCP", "ratio", "<=", 1.2,
+         measure_over_tls),
     Goal("G8a", "one changed address in host.test: new serial at the primary -> at the secondary, median", "ms", "<=",
          1.5, measure_single_changes),
     Goal("G8b", "exponent of apply time over zone size (engine only)", "exponent", "<=", 0.1, CHANGES, 3),

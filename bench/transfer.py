@@ -31,13 +31,12 @@ def ground_with_primary(zone, write, names):
 class Capture:
     """
     The frames that tell a transfer's ends: requests of the secondary, and those of the primary that are not full, as
-    the last one is. The stream itself is not captured, so the capture costs next to nothing.
+    the last one is, or those `wanted` of TCP. The stream itself is not captured, so the capture costs next to nothing.
     """
 
-    def __init__(self, net):
+    def __init__(self, net, wanted=f"(dst port 53 and greater 80) or (src port 53 and greater 67 and less {FULL_FRAME - 1})"):
         self.file = net.dir / f"transfer-{time.monotonic_ns()}.pcap"
-        wanted = f"(dst port 53 and greater 80) or (src port 53 and greater 67 and less {FULL_FRAME - 1})"
-        argv = [net.program("tcpdump"), "-Z", "root", "-U", "-s", "160", "-i", "pri0", "-w", self.file,
+        argv = [net.program("tcpdump"), "-Z", "root", "-U", "--immediate-mode", "-s", "160", "-i", "pri0", "-w", self.file,
                 f"tcp and ({wanted})"]
         self.process = net.spawn(self.file.stem, "pri", argv)
         self.process.wait_log("listening on")
