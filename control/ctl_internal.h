@@ -101,6 +101,7 @@ struct ctl_args {
 void ctl_zone_status(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_refresh(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_retransfer(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_zone_notify(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_dump(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_status(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args);
@@ -115,5 +116,7 @@ void ctl_offers_free(struct ctl *ctl);
 
 /* The index of args->zone; below 0 when that was answered with an error already. */
 int ctl_zone_find(struct ctl_conn *conn, const struct ctl_args *args);
+/* Whom NOTIFY goes to, as a list; NULL when out of memory. */
+json_t *ctl_zone_targets(const struct ctl *ctl, uint32_t slot);
 /* A zones_info as JSON; NULL when out of memory. */
 json_t *ctl_zone_info(const struct ctl *ctl, unsigned index);

@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	{"zone refresh", "zone", "asks the primaries for the serial now, and transfers if it is newer",
 	 ctl_zone_refresh},
 	{"zone retransfer", "zone", "transfers the zone now, whatever the serials are", ctl_zone_retransfer},
+	{"zone notify", "zone", "tells the zone's secondaries what is served", ctl_zone_notify},
 	{"zone dump", "zone", "the served records in presentation format", ctl_zone_dump},
 	{"stats", "[describe]", "all counters; describe adds what each counts", ctl_stats},
 	{"offenders", "", "the networks that were rate limited most of late", ctl_offenders},

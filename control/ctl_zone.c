@@ -30,7 +30,8 @@ json_t *ctl_zone_info(const struct ctl *ctl, unsigned index)
 	zones_info(ctl->env.zones, index, &z);
 	return json_pack(
 		"{s:o, s:s, s:b, s:I, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o,"
-		" s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:o, s:o}",
+		" s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:o, s:o, "
+		"s:o}",
 		"name", ctl_text(z.name), "state", zones_state_text[z.state], "loaded", (int)z.loaded, "slot",
 		(json_int_t)z.slot, "serial", known_or_null(z.loaded, z.serial), "primary_serial",
 		known_or_null(z.has_primary_serial, z.primary_serial), "primary_behind",
@@ -50,7 +51,8 @@ json_t *ctl_zone_info(const struct ctl *ctl, unsigned index)
 		(json_int_t)z.last_transfer_deltas, "last_transfer_removed",
 		(json_int_t)z.last_transfer_removed, "last_transfer_added", (json_int_t)z.last_transfer_added,
 		"ixfr_fallbacks", (json_int_t)z.ixfr_fallbacks, "last_error", ctl_text(z.last_error),
-		"last_error_at", known_or_null(z.last_error_at != 0, (uint64_t)z.last_error_at));
+		"last_error_at", known_or_null(z.last_error_at != 0, (uint64_t)z.last_error_at),
+		"secondaries", ctl_zone_targets(ctl, z.slot));
 }
 
 /* --- unknown zones --- */

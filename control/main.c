@@ -69,13 +69,15 @@ static void daemon_stop(void *arg)
 	log_event(d->log, LOG_NOTICE, "stopping", NULL, NULL, "pid=%d", (int)getpid());
 	for (unsigned i = 0; i < d->signal_cnt; i++)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
-	d->closing = (d->ctl != NULL) + (d->stream != NULL) + (d->zones != NULL);
+	d->closing = (d->ctl != NULL) + (d->stream != NULL) + (d->zones != NULL) + (d->onward != NULL);
 	if (d->ctl != NULL)
 		ctl_stop(d->ctl, on_module_closed, d);
 	if (d->stream != NULL)
 		stream_stop(d->stream, on_module_closed, d);
 	if (d->zones != NULL)
 		zones_stop(d->zones, on_module_closed, d);
+	if (d->onward != NULL)
+		onward_stop(d->onward, on_module_closed, d);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
@@ -186,6 +188,7 @@ no_memory:
 
 static int memory_make(struct daemon *d, struct net_error *err)
 {
+	struct notify_out_env onward = {.loop = &d->loop, .config = d->config, .log = d->log};
 	struct arena_config arena = {.bytes_max = d->config->zone_memory_max, .huge_pages = true};
 	uint64_t key;
 	int rc;
@@ -208,9 +211,11 @@ static int memory_make(struct daemon *d, struct net_error *err)
 		snprintf(err->text, sizeof(err->text), "cannot make the zone table: out of memory");
 		return -ENOMEM;
 	}
-	rc = onward_new(d->config, d->table, d->log, &d->onward);
+	onward.table = d->table;
+	rc = onward_new(&onward, &d->onward);
 	if (rc < 0) {
-		snprintf(err->text, sizeof(err->text), "cannot prepare transfers to others: out of memory");
+		snprintf(err->text, sizeof(err->text), "cannot prepare transfers to others: %s",
+			 strerror(-rc));
 		return rc;
 	}
 	return engines_make(d, err);

@@ -13,36 +13,47 @@ void onward_counters(const struct onward *o, uint64_t out[ONWARD_COUNTER_CNT])
 {
 	struct deltas_info deltas;
 
-	xfrout_counters(o->xfrout, out); /* the first ones */
+	/* In the order of the list. */
+	xfrout_counters(o->xfrout, out);
+	notify_out_counters(o->notify, out + XFROUT_COUNTER_CNT);
 	deltas_info(o->deltas, &deltas);
 	out[ONWARD_CNT_deltas] = deltas.cnt;
 	out[ONWARD_CNT_delta_bytes] = deltas.bytes;
 	out[ONWARD_CNT_deltas_evicted] = deltas.evicted;
 }
 
-int onward_new(const struct config *config, const struct zonetab *table, struct log *log, struct onward **out)
+int onward_new(const struct notify_out_env *env, struct onward **out)
 {
-	const struct config_transfers_out *c = &config->transfers_out;
+	const struct config_transfers_out *c = &env->config->transfers_out;
 	struct onward *o = calloc(1, sizeof(*o));
-	struct xfrout_env env = {.config = config, .table = table, .log = log};
+	struct xfrout_env transfers = {.config = env->config, .table = env->table, .log = env->log};
+	int rc = -ENOMEM;
 
 	if (o == NULL)
-		return -ENOMEM;
-	env.deltas = o->deltas = deltas_new(config->zone_cnt, c->deltas_max, c->delta_bytes);
+		return rc;
+	transfers.deltas = o->deltas = deltas_new(env->config->zone_cnt, c->deltas_max, c->delta_bytes);
 	if (o->deltas != NULL)
-		o->xfrout = xfrout_new(&env);
-	if (o->xfrout == NULL) {
+		o->xfrout = xfrout_new(&transfers);
+	if (o->xfrout != NULL)
+		rc = notify_out_new(env, &o->notify);
+	if (rc < 0) {
 		onward_free(o);
-		return -ENOMEM;
+		return rc;
 	}
 	*out = o;
 	return 0;
+}
+
+void onward_stop(struct onward *o, void (*done)(void *arg), void *arg)
+{
+	notify_out_stop(o->notify, done, arg);
 }
 
 void onward_free(struct onward *o)
 {
 	if (o == NULL)
 		return;
+	notify_out_free(o->notify);
 	xfrout_free(o->xfrout);
 	deltas_free(o->deltas);
 	free(o);
@@ -51,6 +62,7 @@ void onward_free(struct onward *o)
 void onward_add_zone(struct onward *o, uint32_t slot, const struct config_zone *zone)
 {
 	xfrout_add_zone(o->xfrout, slot, zone);
+	notify_out_add_zone(o->notify, slot, zone);
 }
 
 void onward_published(struct onward *o, uint32_t slot, uint32_t serial, struct delta_queue *deltas)
@@ -60,6 +72,22 @@ void onward_published(struct onward *o, uint32_t slot, uint32_t serial, struct d
 	if (last != NULL && last->to != serial)
 		delta_queue_drop(deltas);
 	deltas_publish(o->deltas, slot, deltas);
+	notify_out_changed(o->notify, slot);
+}
+
+void onward_notify(struct onward *o, uint32_t slot)
+{
+	notify_out_changed(o->notify, slot);
+}
+
+unsigned onward_target_cnt(const struct onward *o, uint32_t slot)
+{
+	return notify_out_cnt(o->notify, slot);
+}
+
+void onward_target(const struct onward *o, uint32_t slot, unsigned i, struct notify_out_info *out)
+{
+	notify_out_info(o->notify, slot, i, out);
 }
 
 uint64_t onward_delta_bytes(const struct config *config, const struct config_zone *zone)

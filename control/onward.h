@@ -4,18 +4,22 @@
  */
 #pragma once
 
+#include "control/notify_out.h"
 #include "control/xfrout.h"
 
 struct onward {
 	struct deltas *deltas;
 	struct xfrout *xfrout;
+	struct notify_out *notify;
 };
 
-/* Returns 0 or -ENOMEM. */
-int onward_new(const struct config *config, const struct zonetab *table, struct log *log,
-	       struct onward **out);
+/* Returns 0 or -errno. */
+int onward_new(const struct notify_out_env *env, struct onward **out);
 
-/* Nobody uses it any more. NULL is fine. */
+/* Tells nobody any more; done is called when the handles on the loop are closed. */
+void onward_stop(struct onward *o, void (*done)(void *arg), void *arg);
+
+/* Stopped, and nobody uses it any more. NULL is fine. */
 void onward_free(struct onward *o);
 
 /* Before the streams start. */
@@ -27,9 +31,17 @@ void onward_add_zone(struct onward *o, uint32_t slot, const struct config_zone *
  */
 void onward_published(struct onward *o, uint32_t slot, uint32_t serial, struct delta_queue *deltas);
 
+/* Control loop: tells all of the zone's targets what is served, whatever they have acknowledged. */
+void onward_notify(struct onward *o, uint32_t slot);
+
+/* The targets of NOTIFY of a zone. */
+unsigned onward_target_cnt(const struct onward *o, uint32_t slot);
+void onward_target(const struct onward *o, uint32_t slot, unsigned i, struct notify_out_info *out);
+
 /* What each part counts, as one list. */
 #define ONWARD_COUNTERS(X)                      \
 	XFROUT_COUNTERS(X)                      \
+	NOTIFY_OUT_COUNTERS(X)                  \
 	X(deltas, "differences kept now")       \
 	X(delta_bytes, "octets that they take") \
 	X(deltas_evicted, "differences dropped to stay within delta-bytes")

@@ -33,6 +33,7 @@ static const struct command commands[] = {
 	{.words = "zone status", .zone = true, .optional = true},
 	{.words = "zone refresh", .zone = true, .waits = true},
 	{.words = "zone retransfer", .zone = true, .waits = true},
+	{.words = "zone notify", .zone = true},
 	{.words = "zone dump", .zone = true},
 	{.words = "stats"},
 	{.words = "offenders"},
@@ -59,6 +60,7 @@ static void usage(FILE *to)
 	      "  zone refresh ZONE             ask the primaries now; waits for the outcome (--no-wait: does "
 	      "not)\n"
 	      "  zone retransfer ZONE          transfer whatever the serials are; waits likewise\n"
+	      "  zone notify ZONE              tell its secondaries what is served\n"
 	      "  zone dump ZONE                the served records in presentation format\n"
 	      "  stats [--describe]            all counters, with what they count\n"
 	      "  tls reload                    read the certificate of DNS over TLS again\n"
@@ -175,6 +177,8 @@ static void show(const struct command *command, const char *zone, const struct o
 		show_zone_list(result, shown, zone != NULL);
 	else if (command->waits)
 		show_ordered(result, !o->no_wait);
+	else if (strcmp(c, "zone notify") == 0)
+		show_ordered(result, false);
 	else if (strcmp(c, "zone dump") == 0)
 		show_text(result);
 	else if (strcmp(c, "stats") == 0)

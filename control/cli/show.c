@@ -211,6 +211,31 @@ static void show_zone_transfers(const json_t *z)
 		line("NOTIFY to served", "- (the last change did not come by NOTIFY)");
 }
 
+/* Those that have acknowledged what is served are told of in one line. */
+static void show_zone_secondaries(const json_t *z)
+{
+	const json_t *list = json_object_get(z, "secondaries");
+	int64_t serial = int_of(z, "serial");
+	size_t current = 0;
+
+	if (json_array_size(list) == 0)
+		return;
+	for (size_t i = 0; i < json_array_size(list); i++)
+		current += int_of(json_array_get(list, i), "acknowledged_serial") == serial;
+	line("secondaries", "%zu of %zu have acknowledged the serial", current, json_array_size(list));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *s = json_array_get(list, i);
+		char had[TEXT_CAP];
+
+		if (int_of(s, "acknowledged_serial") == serial)
+			continue;
+		line("", "%s (%s): acknowledged %s, %s after %" PRId64 " tries%s%s", text_of(s, "name"),
+		     text_of(s, "address"), number(s, "acknowledged_serial", had),
+		     true_in(s, "waiting") ? "waiting" : "given up", int_of(s, "tries"),
+		     *text_of(s, "error") != '\0' ? ": " : "", text_of(s, "error"));
+	}
+}
+
 void show_zone(const json_t *z)
 {
 	char a[TEXT_CAP], b[TEXT_CAP];
@@ -230,6 +255,7 @@ void show_zone(const json_t *z)
 	line("size", "%" PRId64 " records, %" PRId64 " names, %s", int_of(z, "records"), int_of(z, "names"),
 	     octets(int_of(z, "bytes"), b));
 	show_zone_transfers(z);
+	show_zone_secondaries(z);
 	if (*error != '\0')
 		line("last error", "%s; %s", error, moment(z, "last_error_at", a));
 	else

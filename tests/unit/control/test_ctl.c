@@ -128,6 +128,27 @@ void stream_counters(const struct stream *s, uint64_t out[STREAM_COUNTER_CNT])
 	numbers(out, STREAM_COUNTER_CNT);
 }
 
+void onward_notify(struct onward *o, uint32_t slot)
+{
+}
+
+unsigned onward_target_cnt(const struct onward *o, uint32_t slot)
+{
+	return slot % 2;
+}
+
+void onward_target(const struct onward *o, uint32_t slot, unsigned i, struct notify_out_info *out)
+{
+	static char name[] = "edge";
+	static const struct config_secondary to = {.name = name};
+
+	*out = (struct notify_out_info){.to = &to,
+					.acknowledged = true,
+					.acknowledged_serial = slot,
+					.tries = 2,
+					.fault = "no reply"};
+}
+
 void onward_counters(const struct onward *o, uint64_t out[ONWARD_COUNTER_CNT])
 {
 	numbers(out, ONWARD_COUNTER_CNT);
