@@ -94,13 +94,11 @@ static size_t wire_form(struct dump *d, const struct snapshot_record *r)
 	return len + r->rdata_len;
 }
 
-/* RFC 3597 5, for what ldns does not understand. */
-static int put_unknown(struct dump *d, const struct snapshot_record *r)
+/* RFC 3597 5, for what ldns cannot write. */
+static int put_generic(struct dump *d, const struct snapshot_record *r, const char *owner)
 {
-	char owner[NAME_TEXT_CAP];
-
-	if (ldns_buffer_printf(d->out, "%s\t%" PRIu32 "\tIN\tTYPE%u\t\\# %u ", name_text(r->owner, owner),
-			       r->ttl, r->type, r->rdata_len) < 0)
+	if (ldns_buffer_printf(d->out, "%s\t%" PRIu32 "\tIN\tTYPE%u\t\\# %u ", owner, r->ttl, r->type,
+			       r->rdata_len) < 0)
 		return -ENOMEM;
 	for (unsigned i = 0; i < r->rdata_len; i++) {
 		if (ldns_buffer_printf(d->out, "%02x", r->rdata[i]) < 0)
@@ -109,22 +107,48 @@ static int put_unknown(struct dump *d, const struct snapshot_record *r)
 	return ldns_buffer_printf(d->out, "\n") < 0 ? -ENOMEM : 0;
 }
 
+/*
+ * One field. Names are ours: ldns leaves a quote in one as it is, and a reader would take it for the begin of a string.
+ */
+static bool put_field(struct dump *d, const ldns_rdf *rdf)
+{
+	char name[NAME_TEXT_CAP];
+
+	if (ldns_rdf_get_type(rdf) == LDNS_RDF_TYPE_DNAME)
+		return ldns_buffer_printf(d->out, "%s", name_text(ldns_rdf_data(rdf), name)) >= 0;
+	return ldns_rdf2buffer_str(d->out, rdf) == LDNS_STATUS_OK;
+}
+
+/* False, and nothing is put, when ldns cannot write this record, or has not understood it to its last octet. */
+static bool put_by_ldns(struct dump *d, const struct snapshot_record *r, const char *owner)
+{
+	size_t begin = ldns_buffer_position(d->out), pos = 0, len = wire_form(d, r);
+	char type[RDATA_TYPE_TEXT_CAP];
+	ldns_rr *rr = NULL;
+	bool ok = ldns_wire2rr(&rr, d->wire, len, &pos, LDNS_SECTION_ANSWER) == LDNS_STATUS_OK &&
+		  pos == len && ldns_rr_rd_count(rr) > 0;
+
+	ok = ok && ldns_buffer_printf(d->out, "%s\t%" PRIu32 "\tIN\t%s", owner, r->ttl,
+				      rdata_type_text(r->type, type)) >= 0;
+	for (size_t i = 0; ok && i < ldns_rr_rd_count(rr); i++)
+		ok = ldns_buffer_printf(d->out, i == 0 ? "\t" : " ") >= 0 && put_field(d, ldns_rr_rdf(rr, i));
+	ok = ok && ldns_buffer_printf(d->out, "\n") >= 0;
+	ldns_rr_free(rr);
+	if (!ok)
+		ldns_buffer_set_position(d->out, begin);
+	return ok;
+}
+
 static int on_record(const struct snapshot_record *r, void *arg)
 {
 	struct dump *d = arg;
-	size_t begin = ldns_buffer_position(d->out), pos = 0;
-	size_t len = wire_form(d, r);
-	ldns_rr *rr = NULL;
-	ldns_status status = ldns_wire2rr(&rr, d->wire, len, &pos, LDNS_SECTION_ANSWER);
+	char owner[NAME_TEXT_CAP];
 	int rc = 0;
 
-	if (status == LDNS_STATUS_OK)
-		status = ldns_rr2buffer_str_fmt(d->out, ldns_output_format_nocomments, rr);
-	ldns_rr_free(rr);
-	if (status != LDNS_STATUS_OK) {
-		ldns_buffer_set_position(d->out, begin);
-		rc = put_unknown(d, r);
-	}
+	/* ldns would leave "$INCLUDE.example." at the begin of a line, which says something else to a reader. */
+	name_text(r->owner, owner);
+	if (!put_by_ldns(d, r, owner))
+		rc = put_generic(d, r, owner);
 	d->records++;
 	if (rc == 0 && ldns_buffer_position(d->out) >= PIECE_LEN)
 		rc = piece_put(d);

@@ -376,8 +376,9 @@ class Lab:
         assert query.is_response(reply), f"not a response to the query:\n{query}\n\n{reply}"
         return reply
 
-    def notify(self, zone, serial=None, source=None, tcp=False, server=None, timeout=2.0):
-        """Sends a NOTIFY (RFC 1996) from the primary's namespace; returns the response."""
+    @staticmethod
+    def notify_wire(zone, serial=None):
+        """A NOTIFY (RFC 1996) as octets."""
         m = dns.message.make_query(zone, "SOA")
         m.set_opcode(dns.opcode.NOTIFY)
         m.flags |= dns.flags.AA
@@ -385,7 +386,11 @@ class Lab:
         if serial is not None:
             m.answer.append(dns.rrset.from_text(zone, 3600, "IN", "SOA",
                                                 f"ns1.invalid. hostmaster.invalid. {serial} 3600 600 86400 300"))
-        return dns.message.from_wire(self.exchange(m.to_wire(), server, tcp, source, timeout))
+        return m.to_wire()
+
+    def notify(self, zone, serial=None, source=None, tcp=False, server=None, timeout=2.0):
+        """Sends a NOTIFY from the primary's namespace; returns the response."""
+        return dns.message.from_wire(self.exchange(self.notify_wire(zone, serial), server, tcp, source, timeout))
 
     def notify_to_served(self, zone, serial, change, timeout=10):
         """

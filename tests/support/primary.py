@@ -198,11 +198,12 @@ def with_messages(change):
     return lambda s: s.send(b"".join(framed(m) for m in change(s, s.messages())))
 
 
-def endless(make_record):
-    """The SOA, then records for as long as somebody reads."""
+def endless(make_record, begin=True):
+    """The SOA (unless the test has begun itself), then records for as long as somebody reads."""
     def fault(s):
         with contextlib.suppress(OSError):
-            s.send(framed(message(s.request, [s.zone.soa()])))
+            if begin:
+                s.send(framed(message(s.request, [s.zone.soa()])))
             i = 0
             while True:
                 s.send(b"".join(framed(message(s.request, [make_record(s, i + k) for k in range(100)]))
@@ -229,8 +230,9 @@ def no_answer(primary, request, zone, tcp):
 
 
 class ScriptedPrimary:
-    def __init__(self, lab, address=PRIMARY, port=53, ns="pri"):
-        self.lab, self.address, self.port, self.ns = lab, address, port, ns
+    def __init__(self, lab, address=PRIMARY, port=53, ns="pri", drops_syn=False):
+        """drops_syn: over TCP nothing is answered at all, as behind a packet filter."""
+        self.lab, self.address, self.port, self.ns, self.drops_syn = lab, address, port, ns, drops_syn
         self.zones = {}
         self.per_message = 2
         self.transfer, self.once = whole, None
@@ -248,10 +250,21 @@ class ScriptedPrimary:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             s.bind((self.address, self.port))
             s.settimeout(0.2)
-        self.tcp.listen(128)
-        self.threads = [threading.Thread(target=f, daemon=True) for f in (self._serve_udp, self._serve_tcp)]
+        self.tcp.listen(0 if self.drops_syn else 128)
+        if self.drops_syn:
+            self._fill_backlog(family)
+        serve = [self._serve_udp] if self.drops_syn else [self._serve_udp, self._serve_tcp]
+        self.threads = [threading.Thread(target=f, daemon=True) for f in serve]
         for t in self.threads:
             t.start()
+
+    def _fill_backlog(self, family):
+        """Connections that nobody accepts: the kernel drops the SYNs of all that come after them."""
+        for _ in range(3):
+            s = self.lab.socket(family, socket.SOCK_STREAM, self.ns)
+            s.setblocking(False)
+            s.connect_ex((self.address, self.port))
+            self.open.add(s)
 
     def stop(self):
         """Closes everything: whoever asks gets ICMP errors and resets. start() brings it back."""
@@ -259,6 +272,9 @@ class ScriptedPrimary:
         for t in self.threads:
             t.join(10)
         for s in (self.udp, self.tcp, *tuple(self.open)):
+            # A thread that waits for the socket would keep it open.
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
             with contextlib.suppress(OSError):
                 s.close()
         self.open.clear()

@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+"""A thousand zones of knotd, one of which can never be transferred, beside primaries that hang in every way there is:
+each of the others is current within a second of its NOTIFY."""
+
+import statistics
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+import lab
+from lab_wire import soa_serial
+from primary import ScriptedPrimary, random_octets, silent, whole
+
+ZONES = 1000
+POISONED = "z500.test."
+HANGING = 20
+
+
+def small(zone, serial, hosts=2):
+    return lab.zone_text(zone, serial, hosts=hosts)
+
+
+def reload(primary, zones, serial):
+    """A new version of each, by one command; knotd sends the NOTIFYs. The poisoned one grows past its limit."""
+    for z in zones:
+        primary._write(z, small(z, serial, 100 if z == POISONED else 2))
+    net = primary.lab
+    net.run_in("pri", ["knotc", "-s", primary.dir / "knot.sock", "zone-reload", *zones])
+
+
+class Nuisance:
+    """Primaries that do not do what they should, and go on announcing new versions."""
+
+    def __init__(self, net):
+        self.hanging = ScriptedPrimary(net, address=lab.SECOND_PRIMARY)
+        self.dropping = ScriptedPrimary(net, address=lab.STRANGER, drops_syn=True)
+        self.zones = {}
+        for name, primary in (("hang", self.hanging), ("drop", self.dropping)):
+            for i in range(HANGING):
+                self.zones[f"{name}{i}.test."] = primary
+                primary.zone(f"{name}{i}.test.", 1)
+        self.hanging.transfer = silent
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._announce, daemon=True)
+
+    def primaries(self):
+        return [{"name": "hang", "address": self.hanging.address}, {"name": "drop", "address": self.dropping.address}]
+
+    def config(self):
+        return [{"name": z, "primaries": [z[:4]], "transfer-idle": 3} for z in self.zones]
+
+    def _announce(self):
+        serial = 1
+        while not self.stopping.wait(0.2):
+            serial += 1
+            for zone, primary in self.zones.items():
+                primary.zone(zone, serial)
+                with primary.lab.udp(source=primary.address) as s:
+                    s.send(primary.lab.notify_wire(zone, serial))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join(10)
+
+
+def percentiles(seconds):
+    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
+    return f"p50 {cuts[49] * 1000:.1f} ms, p99 {cuts[98] * 1000:.1f} ms, max {max(seconds) * 1000:.1f} ms"
+
+
+@lab.timeout(300)
+def test_one_poisoned_zone_among_a_thousand_and_hanging_primaries_harm_nobody_else(net):
+    names = [f"z{i}.test." for i in range(ZONES)]
+    good = [n for n in names if n != POISONED]
+    primary = net.knotd({n: small(n, 1) for n in names}, addresses=[lab.PRIMARY])
+    nuisance = Nuisance(net)
+    zones = [{"name": n, "primaries": ["first"], **({"transfer-records": 20} if n == POISONED else {})} for n in names]
+    daemon = net.lockstepd(zones + nuisance.config(), change={
+        "primaries": [{"name": "first", "address": lab.PRIMARY}, *nuisance.primaries()]})
+
+    def all_have(serial):
+        status = daemon.zones()
+        return status if all(status[n]["serial"] == serial for n in good if status[n]["loaded"] or serial) else None
+    with nuisance:
+        lab.wait_until(lambda: sum(z["loaded"] for z in daemon.zones().values()) == ZONES, 60, "all are loaded", pause=0.2)
+        for serial in (2, 3):
+            reload(primary, names, serial)
+            status = lab.wait_until(lambda s=serial: all_have(s), 60, f"all have version {serial}", pause=0.2)
+            took = [status[n]["last_notify_to_served_us"] / 1e6 for n in good]
+            print(f"    version {serial} of {len(good)} zones at once, NOTIFY to served: {percentiles(took)}")
+        # One by one, seen from outside.
+        outside = []
+        for n in good[::40]:
+            outside.append(net.notify_to_served(n, 4, lambda n=n: reload(primary, [n], 4), timeout=30))
+        print(f"    {len(outside)} zones one by one, seen on the wire: {percentiles(outside)}")
+        assert statistics.median(took) < 1.0 and statistics.median(outside) < 1.0, (took, outside)
+        status = daemon.zones()
+    assert status[POISONED]["serial"] == 1 and status[POISONED]["transfers_failed"] >= 2, status[POISONED]
+    assert "transfer-records" in status[POISONED]["last_error"], status[POISONED]
+    assert soa_serial(net.dig(POISONED, "SOA")) == 1
+    stuck = [z for z in nuisance.zones if status[z]["loaded"]]
+    assert not stuck, stuck
+    assert any(status[z]["transfers_failed"] or status[z]["state"] == "transferring" for z in nuisance.zones), status
+    # And when they have recovered they are followed.
+    nuisance.hanging.transfer = whole
+    zone = "hang0.test."
+    lab.wait_until(lambda: (nuisance.hanging.notify(zone), daemon.zone(zone)["loaded"])[1], 90, f"{zone} is back", pause=1)
+
+
+if __name__ == "__main__":
+    lab.main()
