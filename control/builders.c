@@ -185,6 +185,22 @@ static void hand_out_kept(struct build *b)
 		delta_recorder_take(&b->kept, &b->result.kept);
 }
 
+/* What is refused is no transfer: the snapshot goes, and the reason is the transfer's. */
+static void pass_gate(struct build *b)
+{
+	struct build_result *r = &b->result;
+
+	gate_inspect(r->snapshot, &b->request.gate, (uint64_t)time(NULL), &r->gate);
+	if (!r->gate.refused) {
+		hand_out_kept(b);
+		return;
+	}
+	r->verdict = XFRIN_SINK;
+	snapshot_retire(r->snapshot);
+	r->snapshot = NULL;
+	snprintf(r->text, BUILD_TEXT_CAP, "refused: %s", r->gate.text);
+}
+
 static void finish_snapshot(struct build *b)
 {
 	struct build_result *r = &b->result;
@@ -192,7 +208,7 @@ static void finish_snapshot(struct build *b)
 	enum builder_verdict v = builder_finish(b->builder, &r->snapshot, &r->report);
 
 	if (v == BUILDER_OK && snapshot_serial(r->snapshot) == b->xfrin.serial) {
-		hand_out_kept(b);
+		pass_gate(b);
 		return;
 	}
 	r->verdict = XFRIN_SINK;

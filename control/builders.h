@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "control/deltas.h"
+#include "control/gate.h"
 #include "control/tsig.h"
 #include "control/xfrin.h"
 #include "dataplane/zone/builder.h"
@@ -41,6 +42,7 @@ struct build_request {
 	/* IXFR: our version, which the caller holds (snapshot_hold) until the build has ended. Otherwise NULL. */
 	const struct snapshot *base;
 	struct builder_limits limits;
+	struct gate_request gate;
 	/* The transaction whose request has been signed; the builder threads' until done. NULL: nothing is signed. */
 	struct tsig *tsig;
 	uint64_t keep_max; /* octets of differences to keep; 0: none */
@@ -60,6 +62,7 @@ struct build_result {
 	bool not_authoritative;
 	uint16_t rcode;		      /* with XFRIN_RCODE */
 	struct builder_report report; /* what was repaired */
+	struct gate_report gate;      /* of a complete transfer */
 	char text[BUILD_TEXT_CAP];    /* why it failed and where; empty on success */
 };
 

@@ -75,6 +75,10 @@ struct config_zone {
 	struct builder_limits limits; /* transfer-records, transfer-bytes, record-set-records; 0: none */
 	uint32_t transfer_time_max;   /* seconds for a whole transfer */
 	uint32_t transfer_idle_max;   /* seconds without an octet */
+	uint32_t zonemd, dnssec;      /* enum gate_policy */
+	uint32_t max_shrink;	      /* percent of the records a change may take away; 100: any */
+	uint32_t signature_warn;      /* seconds before the apex's signatures end; 0: never */
+	uint32_t keep_versions;	      /* former ones, for zone rollback */
 };
 
 struct config {

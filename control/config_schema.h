@@ -131,7 +131,7 @@ struct raw_key {
 /*
  * What `defaults` and each zone may say, in one list:
  * X(key in the file, member here and way to the member of config_zone, kind, least, most, default).
- * Kinds: SECONDS, COUNT, SIZE. Bounds and defaults of SECONDS are seconds.
+ * Kinds: SECONDS, COUNT, SIZE, POLICY (off, warn, require). Bounds and defaults of SECONDS are seconds.
  *
  * Refresh, retry and expire bounds follow what Knot and BIND do (a cap of four weeks, two weeks and 24 weeks); a refresh
  * below two seconds is a mistake in the zone, not a wish. transfer-time is BIND's two hours. No limit on sizes by
@@ -148,7 +148,12 @@ struct raw_key {
 	X("transfer-bytes", transfer_bytes, limits.bytes, SIZE, 0, UINT64_MAX, 0)                  \
 	X("record-set-records", record_set_records, limits.rrset_records, COUNT, 0, UINT32_MAX, 0) \
 	X("transfer-time", transfer_time, transfer_time_max, SECONDS, 1, 604800, 7200)             \
-	X("transfer-idle", transfer_idle, transfer_idle_max, SECONDS, 1, 86400, 60)
+	X("transfer-idle", transfer_idle, transfer_idle_max, SECONDS, 1, 86400, 60)                \
+	X("zonemd", zonemd, zonemd, POLICY, GATE_OFF, GATE_REQUIRE, GATE_OFF)                      \
+	X("dnssec-check", dnssec_check, dnssec, POLICY, GATE_OFF, GATE_REQUIRE, GATE_WARN)         \
+	X("max-shrink", max_shrink, max_shrink, COUNT, 1, 100, 100)                                \
+	X("signature-warn", signature_warn, signature_warn, SECONDS, 0, 31536000, 172800)          \
+	X("keep-versions", keep_versions, keep_versions, COUNT, 0, 64, 1)
 
 struct raw_zone_keys {
 #define X(key, raw, member, kind, least, most, fallback) char *raw;

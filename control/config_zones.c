@@ -10,6 +10,7 @@
 
 #include "control/config_read.h"
 #include "control/config_value.h"
+#include "control/gate.h"
 #include "control/suggest.h"
 
 #define ZONES_MAX	   1000000
@@ -22,7 +23,9 @@
 
 #define V(p, t) (&(struct config_value){e, p, t})
 
-enum zone_key_kind { SECONDS, COUNT, SIZE };
+enum zone_key_kind { SECONDS, COUNT, SIZE, POLICY };
+
+static const char *const policies[] = {[GATE_OFF] = "off", [GATE_WARN] = "warn", [GATE_REQUIRE] = "require"};
 
 /* One of CONFIG_ZONE_KEYS. */
 struct zone_key {
@@ -106,6 +109,9 @@ static void read_keys(const struct raw_zone_keys *raw, const char *at, struct co
 			break;
 		case SIZE:
 			n = config_value_size(V(path, text), k->least, k->most, n);
+			break;
+		case POLICY:
+			n = config_value_enum(V(path, text), policies, GATE_REQUIRE + 1, (unsigned)n);
 			break;
 		}
 		key_set(k, zone, n);

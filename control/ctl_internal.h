@@ -93,8 +93,10 @@ json_t *ctl_text(const char *text);
 /* What a command gets. */
 struct ctl_args {
 	const char *zone; /* args.zone, or NULL */
-	bool wait;	  /* default true */
-	bool describe;	  /* args.describe */
+	bool has_serial;  /* args.serial */
+	uint32_t serial;
+	bool wait;     /* default true */
+	bool describe; /* args.describe */
 };
 
 /* ctl_zone.c, ctl_dump.c, ctl_stats.c: the commands. */
@@ -102,6 +104,10 @@ void ctl_zone_status(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_refresh(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_retransfer(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_notify(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_zone_accept(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_zone_reject(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_zone_rollback(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_zone_resume(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_dump(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_status(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args);

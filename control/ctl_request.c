@@ -22,6 +22,13 @@ static const struct command commands[] = {
 	 ctl_zone_refresh},
 	{"zone retransfer", "zone", "transfers the zone now, whatever the serials are", ctl_zone_retransfer},
 	{"zone notify", "zone", "tells the zone's secondaries what is served", ctl_zone_notify},
+	{"zone accept", "zone", "serves the version that is held back", ctl_zone_accept},
+	{"zone reject", "zone", "drops the version that is held back; it is not asked for again",
+	 ctl_zone_reject},
+	{"zone rollback", "zone [serial]",
+	 "serves a former version again, until a newer one than was served comes", ctl_zone_rollback},
+	{"zone resume", "zone", "forgets what was held, rejected or rolled back, and asks the primaries now",
+	 ctl_zone_resume},
 	{"zone dump", "zone", "the served records in presentation format", ctl_zone_dump},
 	{"stats", "[describe]", "all counters; describe adds what each counts", ctl_stats},
 	{"offenders", "", "the networks that were rate limited most of late", ctl_offenders},
@@ -213,18 +220,23 @@ static const char *request_fault(const json_t *request)
 
 static const char *args_fault(const json_t *args, const struct command *command)
 {
-	static const char *const keys[] = {"zone", "describe"};
+	static const char *const keys[] = {"zone", "describe", "serial"};
 	const json_t *zone = json_object_get(args, "zone"), *describe = json_object_get(args, "describe");
+	const json_t *serial = json_object_get(args, "serial");
 	bool takes_zone = strstr(command->args, "zone") != NULL;
 
-	if (foreign_key(args, keys, 2) != NULL || (zone != NULL && !takes_zone) ||
+	if (foreign_key(args, keys, sizeof(keys) / sizeof(keys[0])) != NULL ||
+	    (zone != NULL && !takes_zone) || (serial != NULL && strstr(command->args, "serial") == NULL) ||
 	    (describe != NULL && strstr(command->args, "describe") == NULL))
 		return "it has an argument that it does not take";
 	if (zone != NULL && !json_is_string(zone))
 		return "its \"zone\" is not a string";
 	if (describe != NULL && !json_is_boolean(describe))
 		return "its \"describe\" is not a boolean";
-	if (zone == NULL && strcmp(command->args, "zone") == 0)
+	if (serial != NULL && (!json_is_integer(serial) || json_integer_value(serial) < 0 ||
+			       json_integer_value(serial) > UINT32_MAX))
+		return "its \"serial\" is not a number of 32 bits";
+	if (zone == NULL && strncmp(command->args, "zone", 4) == 0)
 		return "it needs the argument \"zone\"";
 	return NULL;
 }
@@ -261,6 +273,8 @@ static void run(struct ctl_conn *conn, const json_t *request)
 		return;
 	}
 	args.zone = json_string_value(json_object_get(given, "zone"));
+	args.has_serial = json_object_get(given, "serial") != NULL;
+	args.serial = (uint32_t)json_integer_value(json_object_get(given, "serial"));
 	args.describe = json_is_true(json_object_get(given, "describe"));
 	command->run(conn, &args);
 }

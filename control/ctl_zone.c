@@ -23,12 +23,31 @@ static json_t *known_or_null(bool known, uint64_t n)
 	return known ? json_integer((json_int_t)n) : json_null();
 }
 
+/* What is held back, barred and kept, and when the signatures end. */
+static json_t *versions_info(const struct zones_info *z)
+{
+	json_t *kept = json_array();
+	json_t *held = json_null();
+
+	for (unsigned i = 0; i < z->kept_cnt; i++)
+		json_array_append_new(kept, json_integer(z->kept[i]));
+	if (z->held)
+		held = json_pack("{s:I, s:o, s:I}", "serial", (json_int_t)z->held_serial, "why",
+				 ctl_text(z->held_why), "since", (json_int_t)z->held_since);
+	return json_pack(
+		"{s:o, s:o, s:o, s:o}", "held", held, "barred_serial",
+		known_or_null(z->has_barred, z->barred_serial), "kept_serials", kept, "signatures_end",
+		known_or_null(z->has_signatures && z->signatures_end > 0, (uint64_t)z->signatures_end));
+}
+
 json_t *ctl_zone_info(const struct ctl *ctl, unsigned index)
 {
 	struct zones_info z;
+	json_t *info, *versions;
 
 	zones_info(ctl->env.zones, index, &z);
-	return json_pack(
+	versions = versions_info(&z);
+	info = json_pack(
 		"{s:o, s:s, s:b, s:I, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o,"
 		" s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:o, s:o, "
 		"s:o}",
@@ -53,6 +72,12 @@ json_t *ctl_zone_info(const struct ctl *ctl, unsigned index)
 		"ixfr_fallbacks", (json_int_t)z.ixfr_fallbacks, "last_error", ctl_text(z.last_error),
 		"last_error_at", known_or_null(z.last_error_at != 0, (uint64_t)z.last_error_at),
 		"secondaries", ctl_zone_targets(ctl, z.slot));
+	if (json_object_update(info, versions) < 0) {
+		json_decref(info);
+		info = NULL;
+	}
+	json_decref(versions);
+	return info;
 }
 
 /* --- unknown zones --- */
@@ -191,7 +216,7 @@ void ctl_zone_status(struct ctl_conn *conn, const struct ctl_args *args)
 	list_more(&list->job);
 }
 
-/* --- zone refresh, zone retransfer --- */
+/* --- zone refresh, zone retransfer, zone resume --- */
 
 struct wait_job {
 	struct ctl_job job;
@@ -258,4 +283,51 @@ void ctl_zone_refresh(struct ctl_conn *conn, const struct ctl_args *args)
 void ctl_zone_retransfer(struct ctl_conn *conn, const struct ctl_args *args)
 {
 	order(conn, args, zones_retransfer);
+}
+
+void ctl_zone_resume(struct ctl_conn *conn, const struct ctl_args *args)
+{
+	order(conn, args, zones_resume);
+}
+
+/* --- zone accept, zone reject, zone rollback --- */
+
+static void decide(struct ctl_conn *conn, int index, int ret, const char *why_not)
+{
+	if (ret < 0)
+		ctl_reply_error(conn, "nothing-to-do", NULL, "%s", why_not);
+	else
+		ctl_reply(conn, json_pack("{s:[o]}", "zones", ctl_zone_info(conn->ctl, (unsigned)index)));
+}
+
+void ctl_zone_accept(struct ctl_conn *conn, const struct ctl_args *args)
+{
+	int index = ctl_zone_find(conn, args);
+
+	if (index >= 0)
+		decide(conn, index, zones_accept(conn->ctl->env.zones, (unsigned)index),
+		       "no version of the zone is held");
+}
+
+void ctl_zone_reject(struct ctl_conn *conn, const struct ctl_args *args)
+{
+	int index = ctl_zone_find(conn, args);
+
+	if (index >= 0)
+		decide(conn, index, zones_reject(conn->ctl->env.zones, (unsigned)index),
+		       "no version of the zone is held");
+}
+
+void ctl_zone_rollback(struct ctl_conn *conn, const struct ctl_args *args)
+{
+	int index = ctl_zone_find(conn, args);
+	int ret;
+
+	if (index < 0)
+		return;
+	ret = zones_rollback(conn->ctl->env.zones, (unsigned)index, args->has_serial ? &args->serial : NULL);
+	decide(conn, index, ret,
+	       ret == -EALREADY	  ? "that version is served already"
+	       : args->has_serial ? "no version with that serial is kept"
+				  : "no former version is kept");
 }

@@ -45,6 +45,20 @@ static int64_t expire_ms(const struct secondary *s)
 	return (int64_t)clamp(s->timers.expire, s->caps->expire_min, s->caps->expire_max) * 1000;
 }
 
+/* What a primary says of its own copy: the least wait is not for it, it knows. */
+static int64_t clamp_expire(const struct secondary *s, uint32_t expire)
+{
+	int64_t told = (int64_t)clamp(expire, 0, s->caps->expire_max) * 1000;
+
+	return told < expire_ms(s) ? told : expire_ms(s);
+}
+
+/* 0 and 1: the primary's own copy has expired, or is about to (RFC 7314 4). It confirms nothing. */
+static bool primary_expired(const struct secondary_event *e)
+{
+	return e->has_expire && e->expire < 2;
+}
+
 static int64_t retry_ms(const struct secondary *s)
 {
 	return (int64_t)clamp(s->timers.retry, s->caps->retry_min, s->caps->retry_max) * 1000;
@@ -101,7 +115,7 @@ static uint16_t round_primary(const struct secondary *s)
 static void ask_primary(struct step *st)
 {
 	struct secondary *s = st->s;
-	bool transfer = s->forced || s->content == SECONDARY_NO_CONTENT;
+	bool transfer = s->forced || (s->content == SECONDARY_NO_CONTENT && !s->has_barred);
 
 	s->whole = true;
 	s->asked = round_primary(s);
@@ -139,8 +153,20 @@ static void note_wanted(struct secondary *s, uint32_t serial)
 	s->wanted_at = 0;
 }
 
+/* The version that was turned down, or one between ours and it. */
+static bool is_barred(const struct secondary *s, uint32_t serial)
+{
+	if (!s->has_barred)
+		return false;
+	return serial == s->barred_serial ||
+	       (s->content != SECONDARY_NO_CONTENT && serial_newer(serial, s->serial) &&
+		serial_newer(s->barred_serial, serial));
+}
+
 static bool is_ahead(const struct secondary *s, uint32_t serial)
 {
+	if (is_barred(s, serial))
+		return false;
 	return s->content != SECONDARY_SERVED || serial_newer(serial, s->serial) ||
 	       serial_incomparable(serial, s->serial);
 }
@@ -220,7 +246,8 @@ static void wait_for_wanted(struct step *st)
 
 	if (!s->has_wanted)
 		return;
-	if (s->content == SECONDARY_SERVED && !serial_newer(s->wanted, s->serial)) {
+	if (is_barred(s, s->wanted) ||
+	    (s->content == SECONDARY_SERVED && !serial_newer(s->wanted, s->serial))) {
 		s->has_wanted = false;
 		return;
 	}
@@ -249,7 +276,8 @@ static void end_round(struct step *st, bool ok, bool changed)
 	s->forced = false;
 	st->a.what |= ok ? SECONDARY_ROUND_OK : SECONDARY_ROUND_FAILED;
 	st->a.ended_round = s->round;
-	if (ok) {
+	/* Without content there is no refresh timer, even if all is well: the first version is held. */
+	if (ok && s->content != SECONDARY_NO_CONTENT) {
 		s->attempts = 0;
 		s->check_at = st->e->now + jitter(refresh_ms(s), st->e->random);
 	} else {
@@ -288,24 +316,59 @@ static void transfer_from_asked(struct step *st, bool whole)
 	st->a.class = st->s->class;
 }
 
-/* A primary has our version: that, and only that, or a new version, puts expiry off. */
-static void confirm_version(struct step *st)
+/*
+ * The primary is there, and we have what we want of it. Its own expiry, when it tells (RFC 7314 4), only lengthens ours;
+ * the minimum of the caps is not for it.
+ */
+static void put_expiry_off(struct step *st)
+{
+	struct secondary *s = st->s;
+	int64_t at = st->e->now + expire_ms(s);
+
+	if (st->e->has_expire) {
+		at = st->e->now + clamp_expire(s, st->e->expire);
+		if (at < s->expire_at && s->content == SECONDARY_SERVED)
+			at = s->expire_at;
+	}
+	s->expire_at = at;
+}
+
+/* An answer that is no news: the round is done, unless there are hints of something newer elsewhere. */
+static void no_news(struct step *st, uint32_t than)
 {
 	struct secondary *s = st->s;
 
 	s->round_equal = true;
 	s->primary_behind = false;
-	s->expire_at = st->e->now + expire_ms(s);
+	if (s->round_newer || (s->has_wanted && serial_newer(s->wanted, than)))
+		next_primary(st);
+	else
+		end_round(st, true, false);
+}
+
+/* A primary has our version: that, a version we do not want, or a new version, puts expiry off. */
+static void confirm_version(struct step *st)
+{
+	struct secondary *s = st->s;
+
+	put_expiry_off(st);
 	if (s->content == SECONDARY_EXPIRED) {
 		s->content = SECONDARY_SERVED;
+		s->round_equal = true;
+		s->primary_behind = false;
 		st->a.what |= SECONDARY_REPUBLISH;
 		end_round(st, true, true);
-	} else if (s->round_newer || (s->has_wanted && serial_newer(s->wanted, s->serial))) {
-		/* The newer version may be had from another primary. */
-		next_primary(st);
 	} else {
-		end_round(st, true, false);
+		no_news(st, s->has_barred ? s->barred_serial : s->serial);
 	}
+}
+
+/* A primary has what was turned down. What has expired stays so: there is a newer version, and nobody wants it. */
+static void pass_over_barred(struct step *st)
+{
+	if (st->s->content == SECONDARY_SERVED)
+		put_expiry_off(st);
+	no_news(st, st->s->barred_serial);
 }
 
 static void keep_version(struct step *st, uint32_t serial)
@@ -328,7 +391,13 @@ static void on_answer(struct step *st)
 		return;
 	s->primary_serial = serial;
 	s->has_primary_serial = true;
-	if (serial == s->serial)
+	if (primary_expired(st->e))
+		next_primary(st);
+	else if (is_barred(s, serial))
+		pass_over_barred(st);
+	else if (s->content == SECONDARY_NO_CONTENT)
+		transfer_from_asked(st, true);
+	else if (serial == s->serial)
 		confirm_version(st);
 	else if (s->content == SECONDARY_EXPIRED || serial_newer(serial, s->serial))
 		transfer_from_asked(st, !serial_newer(serial, s->serial));
@@ -344,13 +413,15 @@ static void on_up_to_date(struct step *st)
 
 	if (s->activity != SECONDARY_TRANSFERRING)
 		return;
-	if (s->content == SECONDARY_NO_CONTENT) {
+	if (s->content == SECONDARY_NO_CONTENT || primary_expired(st->e)) {
 		next_primary(st);
 		return;
 	}
 	s->primary_serial = serial;
 	s->has_primary_serial = true;
-	if (serial == s->serial)
+	if (is_barred(s, serial))
+		pass_over_barred(st);
+	else if (serial == s->serial)
 		confirm_version(st);
 	else if (s->content == SECONDARY_EXPIRED && !s->whole)
 		transfer_from_asked(st, true);
@@ -371,43 +442,106 @@ static void on_not_received(struct step *st)
 		next_primary(st);
 }
 
+/* From now on this is our version. */
+static void serve(struct step *st)
+{
+	struct secondary *s = st->s;
+	const struct secondary_event *e = st->e;
+
+	s->content = SECONDARY_SERVED;
+	s->serial = e->serial;
+	s->timers = e->timers;
+	s->timers_odd = !secondary_timers_sound(&s->timers);
+	s->primary_behind = false;
+	s->expire_at =
+		e->now + (e->has_expire && !primary_expired(e) ? clamp_expire(s, e->expire) : expire_ms(s));
+	if (s->timers_odd)
+		st->a.what |= SECONDARY_NOTE_TIMERS_ODD;
+}
+
+static void drop_held(struct step *st)
+{
+	if (st->s->held)
+		st->a.what |= SECONDARY_DROP_HELD;
+	st->s->held = false;
+}
+
 static void publish(struct step *st)
+{
+	drop_held(st);
+	st->s->has_barred = false;
+	serve(st);
+	st->a.what |= SECONDARY_PUBLISH;
+	end_round(st, true, true);
+}
+
+/* One version is held at most: the newest. */
+static void hold(struct step *st)
 {
 	struct secondary *s = st->s;
 
-	s->content = SECONDARY_SERVED;
-	s->serial = st->e->serial;
-	s->timers = st->e->timers;
-	s->timers_odd = !secondary_timers_sound(&s->timers);
-	s->primary_behind = false;
-	s->expire_at = st->e->now + expire_ms(s);
-	st->a.what |= SECONDARY_PUBLISH;
-	if (s->timers_odd)
-		st->a.what |= SECONDARY_NOTE_TIMERS_ODD;
-	end_round(st, true, true);
+	drop_held(st);
+	s->held = true;
+	s->has_barred = true;
+	s->barred_serial = st->e->serial;
+	if (s->content == SECONDARY_SERVED)
+		put_expiry_off(st);
+	st->a.what |= SECONDARY_HOLD;
+	end_round(st, false, true);
+}
+
+/* The primary went back between its SOA answer and the transfer, or what it has was turned down. */
+static void discard(struct step *st)
+{
+	struct secondary *s = st->s;
+
+	st->a.what |= SECONDARY_DISCARD;
+	if (is_barred(s, st->e->serial))
+		pass_over_barred(st);
+	else if (st->e->serial == s->serial)
+		confirm_version(st);
+	else
+		keep_version(st, st->e->serial);
+}
+
+/* Before the check, or after it: what is served may have changed in between. */
+static void take_version(struct step *st)
+{
+	struct secondary *s = st->s;
+	uint32_t serial = st->e->serial;
+
+	if (!s->forced &&
+	    (is_barred(s, serial) || (s->content == SECONDARY_SERVED && !serial_newer(serial, s->serial)))) {
+		discard(st);
+		return;
+	}
+	switch ((enum secondary_gate)st->e->gate) {
+	case SECONDARY_GATE_PASS:
+		publish(st);
+		break;
+	case SECONDARY_GATE_CHECK:
+		s->activity = SECONDARY_CHECKING;
+		st->a.what |= SECONDARY_CHECK;
+		break;
+	case SECONDARY_GATE_HOLD:
+		hold(st);
+		break;
+	}
 }
 
 static void on_received(struct step *st)
 {
 	struct secondary *s = st->s;
-	uint32_t serial = st->e->serial;
+	enum secondary_activity due =
+		st->e->kind == SECONDARY_EV_RECEIVED ? SECONDARY_TRANSFERRING : SECONDARY_CHECKING;
 
-	if (s->activity != SECONDARY_TRANSFERRING) {
+	if (s->activity != due) {
 		st->a.what |= SECONDARY_DISCARD;
 		return;
 	}
-	s->primary_serial = serial;
+	s->primary_serial = st->e->serial;
 	s->has_primary_serial = true;
-	if (s->forced || s->content != SECONDARY_SERVED || serial_newer(serial, s->serial)) {
-		publish(st);
-		return;
-	}
-	/* The primary went back between its SOA answer and the transfer. */
-	st->a.what |= SECONDARY_DISCARD;
-	if (serial == s->serial)
-		confirm_version(st);
-	else
-		keep_version(st, serial);
+	take_version(st);
 }
 
 static void on_notify(struct step *st)
@@ -458,6 +592,44 @@ static void on_operator(struct step *st)
 	} else {
 		st->a.wait_round = s->round;
 	}
+}
+
+/* Operator: what is served has changed outside a round. */
+static void schedule_refresh(struct step *st)
+{
+	if (st->s->activity == SECONDARY_IDLE)
+		st->s->check_at = st->e->now + jitter(refresh_ms(st->s), st->e->random);
+}
+
+static void on_accept(struct step *st)
+{
+	struct secondary *s = st->s;
+
+	if (!s->held || st->e->serial != s->barred_serial)
+		return;
+	s->held = false;
+	s->has_barred = false;
+	serve(st);
+	st->a.what |= SECONDARY_PUBLISH_HELD;
+	schedule_refresh(st);
+}
+
+static void on_rollback(struct step *st)
+{
+	struct secondary *s = st->s;
+
+	if (s->content == SECONDARY_NO_CONTENT || st->e->serial == s->serial)
+		return;
+	if (!s->has_barred || serial_newer(s->serial, s->barred_serial)) {
+		s->has_barred = true;
+		s->barred_serial = s->serial;
+	}
+	/* Back, or forth again. */
+	if (!s->held && !serial_newer(s->barred_serial, st->e->serial))
+		s->has_barred = false;
+	serve(st);
+	st->a.what |= SECONDARY_PUBLISH_KEPT;
+	schedule_refresh(st);
 }
 
 static void on_timer(struct step *st)
@@ -511,6 +683,7 @@ struct secondary_actions secondary_step(struct secondary *s, const struct second
 			next_primary(&st);
 		break;
 	case SECONDARY_EV_RECEIVED:
+	case SECONDARY_EV_CHECKED:
 		on_received(&st);
 		break;
 	case SECONDARY_EV_UP_TO_DATE:
@@ -521,6 +694,20 @@ struct secondary_actions secondary_step(struct secondary *s, const struct second
 		break;
 	case SECONDARY_EV_REFRESH:
 	case SECONDARY_EV_RETRANSFER:
+		on_operator(&st);
+		break;
+	case SECONDARY_EV_ACCEPT:
+		on_accept(&st);
+		break;
+	case SECONDARY_EV_REJECT:
+		drop_held(&st);
+		break;
+	case SECONDARY_EV_ROLLBACK:
+		on_rollback(&st);
+		break;
+	case SECONDARY_EV_RESUME:
+		drop_held(&st);
+		s->has_barred = false;
 		on_operator(&st);
 		break;
 	}

@@ -6,8 +6,13 @@
  * caller (zones.c) carries the actions out and reports what became of them as the next event. RFC 1034 4.3.5,
  * 1982, 1996, 5936.
  *
- * Invariants: at most one query or transfer per zone at a time; what is served changes only by the actions PUBLISH,
- * WITHDRAW and REPUBLISH; a failure of any kind never leads to one of them but by expiry.
+ * Invariants: at most one query, transfer or check per zone at a time; what is served changes only by the actions
+ * PUBLISH, PUBLISH_HELD, PUBLISH_KEPT, WITHDRAW and REPUBLISH; a failure of any kind never leads to one of them but by
+ * expiry.
+ *
+ * A version that was turned down, by the safety gate (gate.h) or the operator, is barred: neither its serial nor one
+ * between ours and it is asked for again; a newer one is. The primary that has it is there, and we are where the operator
+ * wants us to be: its answer puts expiry off as one with our serial does.
  */
 #pragma once
 
@@ -20,7 +25,19 @@ enum secondary_content {
 	SECONDARY_EXPIRED, /* withdrawn, the data are kept aside */
 };
 
-enum secondary_activity { SECONDARY_IDLE, SECONDARY_QUERYING, SECONDARY_TRANSFERRING };
+enum secondary_activity {
+	SECONDARY_IDLE,
+	SECONDARY_QUERYING,
+	SECONDARY_TRANSFERRING,
+	SECONDARY_CHECKING, /* what was received is being looked at: the verifier runs */
+};
+
+/* What the safety gate makes of a version. */
+enum secondary_gate {
+	SECONDARY_GATE_PASS,
+	SECONDARY_GATE_CHECK, /* not known yet: CHECKED will tell */
+	SECONDARY_GATE_HOLD,  /* not without the operator */
+};
 
 /* Why a round runs; in order of precedence in the queues. */
 enum secondary_class { SECONDARY_BY_NOTIFY, SECONDARY_BY_OPERATOR, SECONDARY_BY_TIMER };
@@ -46,11 +63,16 @@ enum secondary_event_kind {
 	SECONDARY_EV_NOTIFY,	   /* primary; has_serial, serial: the hint; waiting */
 	SECONDARY_EV_ANSWER,	   /* the SOA query was answered: serial */
 	SECONDARY_EV_NO_ANSWER,	   /* it timed out, or was answered with an error */
-	SECONDARY_EV_RECEIVED,	   /* the transfer is complete and valid: serial, timers */
+	SECONDARY_EV_RECEIVED,	   /* the transfer is complete and valid: serial, timers, gate */
+	SECONDARY_EV_CHECKED,	   /* after CHECK: serial, timers, gate */
 	SECONDARY_EV_UP_TO_DATE,   /* the primary answered IXFR with one SOA, not newer than ours: serial */
 	SECONDARY_EV_NOT_RECEIVED, /* the transfer failed; fall_back */
 	SECONDARY_EV_REFRESH,	   /* operator: ask now; waiting */
 	SECONDARY_EV_RETRANSFER,   /* operator: transfer now, whatever the serials are; waiting */
+	SECONDARY_EV_ACCEPT,	   /* operator: serve what is held: its timers */
+	SECONDARY_EV_REJECT,	   /* operator: drop what is held; it stays barred */
+	SECONDARY_EV_ROLLBACK, /* operator: serve a version kept: its serial, timers; bars what it replaces */
+	SECONDARY_EV_RESUME,   /* operator: nothing is barred any more, ask now; waiting */
 };
 
 struct secondary_event {
@@ -59,6 +81,9 @@ struct secondary_event {
 	bool has_serial;
 	bool fall_back; /* what failed was IXFR, and the primary is there: AXFR may do */
 	bool waiting;	/* the query or transfer asked for last has not been sent: it stands in a queue */
+	bool has_expire; /* with ANSWER, UP_TO_DATE, RECEIVED and CHECKED: the primary told when its copy expires */
+	uint8_t gate;	 /* enum secondary_gate */
+	uint32_t expire; /* ... in seconds from now (RFC 7314) */
 	uint32_t serial;
 	uint32_t random; /* uniform */
 	int64_t now;	 /* monotonic ms */
@@ -84,6 +109,12 @@ enum secondary_action {
 	SECONDARY_NOTE_FORGOTTEN = 1 << 13,   /* ... and did not come: no longer waited for */
 	SECONDARY_NOTE_TIMERS_ODD =
 		1 << 14, /* the published SOA breaks retry < refresh or expire > refresh + retry */
+	/* Between a transfer and its publication, and back. */
+	SECONDARY_CHECK = 1 << 15,	  /* have what was received checked */
+	SECONDARY_HOLD = 1 << 16,	  /* put what was received aside for the operator */
+	SECONDARY_PUBLISH_HELD = 1 << 17, /* serve what is held */
+	SECONDARY_DROP_HELD = 1 << 18,
+	SECONDARY_PUBLISH_KEPT = 1 << 19, /* serve the version that the operator goes back to */
 };
 
 struct secondary_actions {
@@ -108,6 +139,7 @@ struct secondary {
 	uint32_t wanted;		/* newest serial notified */
 	uint32_t deferred_serial;
 	uint32_t primary_serial;
+	uint32_t barred_serial;
 	uint16_t primary_cnt;
 	uint16_t first; /* the round begins with this primary, then all others in order */
 	uint16_t step;
@@ -131,6 +163,8 @@ struct secondary {
 	bool has_primary_serial;
 	bool primary_behind;
 	bool timers_odd;
+	bool has_barred;
+	bool held; /* the barred version waits for the operator */
 };
 
 /* primary_cnt >= 1; caps outlives s. */

@@ -81,6 +81,7 @@ static void on_built(void *arg, struct build_result *b)
 		.removed = b->removed,
 		.not_authoritative = b->not_authoritative,
 		.report = b->report,
+		.gate = b->gate,
 	};
 
 	TAILQ_INIT(&r.kept);
@@ -196,6 +197,7 @@ static int begin(struct xfr *x)
 	struct build_request b = {
 		.base = x->request.base,
 		.limits = x->request.limits,
+		.gate = x->request.gate,
 		.transfer = {.id = random_u16(), .qtype = x->request.qtype, .serial = x->request.serial},
 		.tsig = x->request.primary->key != NULL ? &x->tsig : NULL,
 		.keep_max = x->request.keep_max};

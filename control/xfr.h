@@ -30,6 +30,7 @@ struct xfr_request {
 	uint32_t serial;	     /* IXFR: ours */
 	const struct snapshot *base; /* IXFR: ours, held by the caller until done */
 	struct builder_limits limits;
+	struct gate_request gate;
 	uint32_t time_max_s; /* for all of it; 0: none */
 	uint32_t idle_max_s; /* without an octet; 0: none */
 	uint64_t keep_max;   /* octets of differences to keep; 0: none */
@@ -49,6 +50,7 @@ struct xfr_result {
 	bool reached; /* a connection was made, and over TLS the primary was whom we want */
 	bool not_authoritative;
 	struct builder_report report; /* what was repaired */
+	struct gate_report gate;      /* of a snapshot, or why there is none */
 	char text[BUILD_TEXT_CAP];    /* why it failed and where; empty if ok */
 };
 

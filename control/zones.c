@@ -270,8 +270,7 @@ void zones_free(struct zones *z)
 	unsigned i;
 
 	for (i = 0; i < z->zone_cnt; i++) {
-		if (z->zone[i].aside != NULL)
-			snapshot_retire(z->zone[i].aside);
+		zone_free_versions(&z->zone[i]);
 		free(z->zone[i].last_error);
 		free(z->zone[i].no_ixfr_until);
 	}
@@ -502,6 +501,26 @@ static void copy_text(char *to, size_t cap, const char *from)
 	snprintf(to, cap, "%s", from);
 }
 
+static void tell_versions(const struct zone *zn, struct zones_info *out)
+{
+	const struct secondary *s = &zn->secondary;
+
+	out->has_barred = s->has_barred;
+	out->barred_serial = s->barred_serial;
+	if (zn->held != NULL) {
+		out->held = true;
+		out->held_serial = zn->held->version.serial;
+		out->held_since = zn->held->version.since;
+		copy_text(out->held_why, sizeof(out->held_why), zn->held->why);
+	}
+	out->kept_cnt = zn->kept_cnt < ZONES_KEPT_MAX ? zn->kept_cnt : ZONES_KEPT_MAX;
+	for (unsigned i = 0; i < out->kept_cnt; i++)
+		out->kept[i] = zn->kept[i].serial;
+	/* RFC 4034 3.1.5: within 68 years of now. */
+	out->has_signatures = s->content != SECONDARY_NO_CONTENT && zn->has_signatures;
+	out->signatures_end = zones_wall_s() + (int32_t)(zn->signatures_end - (uint32_t)zones_wall_s());
+}
+
 void zones_info(const struct zones *z, unsigned index, struct zones_info *out)
 {
 	const struct zone *zn = &z->zone[index];
@@ -545,6 +564,7 @@ void zones_info(const struct zones *z, unsigned index, struct zones_info *out)
 		.ixfr_fallbacks = zn->ixfr_fallbacks,
 		.last_error_at = zn->last_error_at,
 	};
+	tell_versions(zn, out);
 	if (out->primary != NULL)
 		config_address_text(&p->address, out->primary_address);
 	if (zn->last_error != NULL)
@@ -589,6 +609,11 @@ void zones_refresh(struct zones *z, unsigned index, zones_done_fn done, void *ar
 void zones_retransfer(struct zones *z, unsigned index, zones_done_fn done, void *arg)
 {
 	command(z, index, SECONDARY_EV_RETRANSFER, done, arg);
+}
+
+void zones_resume(struct zones *z, unsigned index, zones_done_fn done, void *arg)
+{
+	command(z, index, SECONDARY_EV_RESUME, done, arg);
 }
 
 void zones_counters(const struct zones *z, uint64_t out[ZONES_COUNTER_CNT])

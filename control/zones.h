@@ -50,6 +50,7 @@ enum zones_state { ZONES_EMPTY, ZONES_CURRENT, ZONES_REFRESHING, ZONES_TRANSFERR
 extern const char *const zones_state_text[];
 
 #define ZONES_ERROR_MAX 256
+#define ZONES_KEPT_MAX	64
 
 /* Times are CLOCK_REALTIME seconds, 0 for never; _in are seconds from now, -1 for not scheduled. */
 struct zones_info {
@@ -77,6 +78,17 @@ struct zones_info {
 	/* Of an IXFR; records without the SOAs. */
 	uint64_t last_transfer_deltas, last_transfer_added, last_transfer_removed;
 	uint64_t ixfr_fallbacks;
+	/* Between us and the primary. */
+	bool held; /* a version waits for the operator */
+	uint32_t held_serial;
+	int64_t held_since;
+	char held_why[ZONES_ERROR_MAX];
+	bool has_barred; /* it, and what is older, is not asked for: held, rejected or rolled back from */
+	uint32_t barred_serial;
+	unsigned kept_cnt;
+	uint32_t kept[ZONES_KEPT_MAX]; /* serials, newest first */
+	bool has_signatures;	       /* the apex is signed: signatures_end, seconds since 1970 */
+	int64_t signatures_end;
 	char last_error[ZONES_ERROR_MAX]; /* empty: none since the last success */
 	int64_t last_error_at;
 };
@@ -92,6 +104,19 @@ void zones_info(const struct zones *z, unsigned index, struct zones_info *out);
 typedef void (*zones_done_fn)(void *arg, const char *error);
 void zones_refresh(struct zones *z, unsigned index, zones_done_fn done, void *arg);
 void zones_retransfer(struct zones *z, unsigned index, zones_done_fn done, void *arg);
+
+/* Nothing is barred any more, and what is held is dropped; asks the primaries now. */
+void zones_resume(struct zones *z, unsigned index, zones_done_fn done, void *arg);
+
+/* Publishes what is held, or drops it, whereupon it stays barred. 0, or -ENOENT: nothing is held. */
+int zones_accept(struct zones *z, unsigned index);
+int zones_reject(struct zones *z, unsigned index);
+
+/*
+ * Back to the version kept that has this serial, or the newest kept; what is served now is kept, and barred. 0, or -ENOENT:
+ * none such is kept; -EALREADY: it is served.
+ */
+int zones_rollback(struct zones *z, unsigned index, const uint32_t *serial);
 
 /* Counters of the control plane, one list as everywhere; written by the control loop only. */
 #define ZONES_COUNTERS(X)                                                                                   \
@@ -110,6 +135,9 @@ void zones_retransfer(struct zones *z, unsigned index, zones_done_fn done, void 
 	X(ixfr_ok, "transfers published that came as differences")                                          \
 	X(ixfr_fallbacks, "IXFR attempts that failed and were followed by AXFR")                            \
 	X(zones_expired, "times a zone expired")                                                            \
+	X(gate_refused, "transfers refused by the checks of ZONEMD or DNSSEC")                              \
+	X(versions_held, "versions held back until the operator decides")                                   \
+	X(signatures_ending, "warnings that the signatures of a zone's apex end soon")                      \
 	LINK_COUNTERS(X)
 
 enum zones_counter {

@@ -1,5 +1,6 @@
 /*
- * What zones.c (what others see) and zones_run.c (what makes it go) share. Nobody else includes this.
+ * What zones.c (what others see), zones_run.c (what makes it go), zones_publish.c (what is served and was) and zones_gate.c
+ * (what is held back) share. Nobody else includes this.
  */
 #pragma once
 
@@ -18,6 +19,20 @@ struct zone_waiter {
 	void *arg;
 };
 
+/* A version that is not served. The snapshot is the zone's. */
+struct zone_version {
+	struct snapshot *snapshot;
+	struct secondary_timers timers;
+	uint32_t serial;
+	int64_t since; /* CLOCK_REALTIME, s: when it was received, or published if it was served once */
+};
+
+/* One that waits for the operator. */
+struct zone_held {
+	struct zone_version version;
+	char why[];
+};
+
 /* There may be a million: what only some have is allocated when they have it. */
 struct zone {
 	struct zones *all;
@@ -32,11 +47,17 @@ struct zone {
 		struct xfr *transfer;  /* item runs in all->transfers */
 	} run;
 	struct dispatch *queue;		    /* where item is; NULL: nowhere */
-	struct snapshot *received;	    /* between the transfer's end and PUBLISH or DISCARD */
+	struct zone_version version;	    /* that we have; its snapshot is in the table or aside */
+	struct zone_version received;	    /* between the transfer's end and PUBLISH, HOLD or DISCARD */
 	struct delta_queue received_deltas; /* that made it from the version before; empty: not kept */
-	struct snapshot *aside;		    /* expired: what was withdrawn */
-	struct snapshot *base;		    /* held for the IXFR that runs; NULL: none does */
-	int64_t *no_ixfr_until;		    /* by primary, loop ms; NULL: none has refused */
+	struct zone_held *held;		    /* NULL: none */
+	struct zone_version
+		*kept; /* served once, newest first; keep_versions of room, NULL until the first */
+	unsigned kept_cnt;
+	char *why;		/* of the received version: why it is to be held */
+	struct snapshot *aside; /* expired: what was withdrawn */
+	struct snapshot *base;	/* held for the IXFR that runs; NULL: none does */
+	int64_t *no_ixfr_until; /* by primary, loop ms; NULL: none has refused */
 	struct zone_waiter *waiters;
 
 	/* For zones_info. */
@@ -50,6 +71,9 @@ struct zone {
 	uint64_t transfer_started_ns;
 	uint32_t transfers_ok, transfers_failed, notifies, notifies_refused;
 	uint32_t ixfr_fallbacks;
+	uint32_t signatures_end; /* gate_signatures_end of the version held; with has_signatures */
+	int64_t signatures_told; /* CLOCK_REALTIME, s: when their end was last warned of */
+	bool has_signatures;
 	bool ixfr_refused; /* the last IXFR was answered with an error: remembered if AXFR then works */
 	bool by_ixfr;	   /* the version held came as differences */
 	char *last_error;
@@ -80,7 +104,7 @@ struct zones {
 	void *stopped_arg;
 	uint64_t cnt[ZONES_COUNTER_CNT];
 	struct log_limit limit_refused, limit_malformed, limit_query, limit_serial, limit_aa, limit_transfer,
-		limit_fallback;
+		limit_fallback, limit_gate;
 	struct zone_health *health; /* by position in config->primaries */
 	uint8_t *rdata;		    /* RDATA_LEN_MAX, scratch */
 	uint8_t *buf;		    /* READ_BUF_LEN, scratch for sockets */
@@ -89,6 +113,39 @@ struct zones {
 	unsigned zone_cnt;
 	struct zone zone[];
 };
+
+#define ZONE_PUBLICATIONS                                                                   \
+	(SECONDARY_PUBLISH | SECONDARY_DISCARD | SECONDARY_WITHDRAW | SECONDARY_REPUBLISH | \
+	 SECONDARY_PUBLISH_HELD | SECONDARY_PUBLISH_KEPT)
+
+/* zones_publish.c. Carries out what of ZONE_PUBLICATIONS is in what. */
+void zone_change_served(struct zone *zn, uint32_t what);
+
+/* The version we have, served or expired; NULL: none. Valid in this turn. */
+const struct snapshot *zone_ours(const struct zone *zn);
+
+/* Puts the kept version with this serial where PUBLISH_KEPT takes it from: first. -ENOENT: none has it. */
+int zone_find_kept(struct zone *zn, uint32_t serial);
+void zone_free_versions(struct zone *zn);
+
+/* zones_gate.c. What the transfer that begins has to be checked for. */
+void zone_gate_request(const struct zone *zn, struct gate_request *out);
+
+/* Completes the event about zn->received by its serial, timers and the gate's verdict; logs what it finds. */
+void zone_judge(struct zone *zn, const struct gate_report *report, struct secondary_event *e);
+void zone_hold(struct zone *zn);
+void zone_drop_held(struct zone *zn);
+
+/* Warns, at most once a day, when the signatures of what is served end soon. */
+void zone_watch_signatures(struct zone *zn);
+
+int64_t zones_wall_s(void);
+const char *zone_peer_text(const struct zone *zn,
+			   char buf[CONFIG_ADDRESS_TEXT_CAP]); /* of the one asked last */
+
+/* For the status: "WHAT from PRIMARY (ADDRESS): REASON". Without memory for it the log line has to do. */
+void zone_keep_error(struct zone *zn, const char *what, const char *reason);
+void zone_forget_error(struct zone *zn);
 
 /* Feeds one event to the zone's state machine and carries out what it says. Fills in now and random. */
 struct secondary_actions zone_event(struct zone *zn, struct secondary_event *e);

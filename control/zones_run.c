@@ -25,7 +25,7 @@
 /* Timers handled in one turn of the loop: sockets are not kept waiting by a sweep of many zones. */
 #define TIMERS_PER_TURN 4096
 
-static int64_t wall_s(void)
+int64_t zones_wall_s(void)
 {
 	struct timespec ts;
 
@@ -68,20 +68,19 @@ static bool is_skipped(const struct zone *zn)
 	       h->failures >= DEAD_FAILURES && (int64_t)uv_now(zn->all->env.loop) < h->failed_ms + DEAD_MS;
 }
 
-static const char *peer_text(const struct zone *zn, uint16_t primary, char buf[CONFIG_ADDRESS_TEXT_CAP])
+const char *zone_peer_text(const struct zone *zn, char buf[CONFIG_ADDRESS_TEXT_CAP])
 {
-	return config_address_text(&zone_primary(zn, primary)->address, buf);
+	return config_address_text(&zone_primary(zn, zn->secondary.asked)->address, buf);
 }
 
-static void forget_error(struct zone *zn)
+void zone_forget_error(struct zone *zn)
 {
 	free(zn->last_error);
 	zn->last_error = NULL;
 	zn->last_error_at = 0;
 }
 
-/* "PRIMARY (ADDRESS): REASON". Without memory for it the log line has to do. */
-static void keep_error(struct zone *zn, const char *what, const char *reason)
+void zone_keep_error(struct zone *zn, const char *what, const char *reason)
 {
 	const struct config_primary *p = zone_primary(zn, zn->secondary.asked);
 	char peer[CONFIG_ADDRESS_TEXT_CAP], *text = NULL;
@@ -91,74 +90,7 @@ static void keep_error(struct zone *zn, const char *what, const char *reason)
 		return;
 	free(zn->last_error);
 	zn->last_error = text;
-	zn->last_error_at = wall_s();
-}
-
-/* --- publication --- */
-
-static void note_served(struct zone *zn)
-{
-	uint64_t now = uv_hrtime();
-
-	zn->last_change = wall_s();
-	zn->transfer_us = (now - zn->transfer_started_ns) / 1000;
-	zn->notify_to_served_us = 0;
-	if (zn->notify_ns != 0 && now > zn->notify_ns)
-		zn->notify_to_served_us = (now - zn->notify_ns) / 1000;
-	zn->notify_ns = 0;
-}
-
-static void publish_received(struct zone *zn)
-{
-	struct zones *z = zn->all;
-	struct snapshot_info info;
-
-	snapshot_info(zn->received, &info);
-	zonetab_publish(z->env.table, zn->slot, &zn->received);
-	note_served(zn);
-	if (z->env.onward != NULL)
-		onward_published(z->env.onward, zn->slot, info.serial, &zn->received_deltas);
-	zn->records = info.records;
-	zn->names = info.names;
-	zn->bytes = info.bytes;
-	zn->transfers_ok++;
-	z->cnt[ZONES_CNT_transfers_ok]++;
-	if (zn->aside != NULL)
-		snapshot_retire(zn->aside);
-	zn->aside = NULL;
-	forget_error(zn);
-}
-
-/* The primary went back between its SOA answer and the transfer. */
-static void discard_received(struct zone *zn)
-{
-	keep_error(zn, "transfer", "the version received is not newer than what is served");
-	snapshot_retire(zn->received);
-	zn->received = NULL;
-	delta_queue_drop(&zn->received_deltas);
-}
-
-static void withdraw(struct zone *zn)
-{
-	struct zones *z = zn->all;
-
-	zn->aside = zonetab_withdraw(z->env.table, zn->slot, ZONE_EXPIRED);
-	z->cnt[ZONES_CNT_zones_expired]++;
-	log_event(z->env.log, LOG_ERROR, "zone-expired", zn->config->name_text, NULL,
-		  "serial=%u expire_s=%u reason=\"no contact with a primary; answering SERVFAIL\"",
-		  zn->secondary.serial, zn->secondary.timers.expire);
-}
-
-static void republish(struct zone *zn)
-{
-	struct zones *z = zn->all;
-	char peer[CONFIG_ADDRESS_TEXT_CAP];
-
-	zonetab_publish(z->env.table, zn->slot, &zn->aside);
-	forget_error(zn);
-	log_event(z->env.log, LOG_NOTICE, "zone-recovered", zn->config->name_text,
-		  peer_text(zn, zn->secondary.asked, peer),
-		  "serial=%u reason=\"the primary has the same version\"", zn->secondary.serial);
+	zn->last_error_at = zones_wall_s();
 }
 
 /* --- notes --- */
@@ -170,8 +102,7 @@ static void log_serials(struct zone *zn, const char *event, const char *reason)
 
 	z->cnt[ZONES_CNT_serial_lower]++;
 	if (log_allow(z->env.log, &z->limit_serial, LOG_BURST, event))
-		log_event(z->env.log, LOG_WARNING, event, zn->config->name_text,
-			  peer_text(zn, zn->secondary.asked, peer),
+		log_event(z->env.log, LOG_WARNING, event, zn->config->name_text, zone_peer_text(zn, peer),
 			  "serial=%u primary_serial=%u reason=\"%s\"", zn->secondary.serial,
 			  zn->secondary.primary_serial, reason);
 }
@@ -254,17 +185,17 @@ static void move_on_notify(struct zone *zn)
 
 static void perform(struct zone *zn, const struct secondary_actions *a)
 {
-	if (a->what & SECONDARY_PUBLISH)
-		publish_received(zn);
-	if (a->what & SECONDARY_DISCARD)
-		discard_received(zn);
-	if (a->what & SECONDARY_WITHDRAW)
-		withdraw(zn);
-	if (a->what & SECONDARY_REPUBLISH)
-		republish(zn);
+	if (a->what & SECONDARY_DROP_HELD)
+		zone_drop_held(zn);
+	if (a->what & SECONDARY_HOLD)
+		zone_hold(zn);
+	if (a->what & ZONE_PUBLICATIONS)
+		zone_change_served(zn, a->what);
 	take_notes(zn, a->what);
 	if (a->what & SECONDARY_ROUND_OK)
-		forget_error(zn);
+		zone_forget_error(zn);
+	if (a->what & (SECONDARY_ROUND_OK | SECONDARY_ROUND_FAILED))
+		zone_watch_signatures(zn);
 	move_on_notify(zn);
 	if (a->what & (SECONDARY_QUERY | SECONDARY_TRANSFER))
 		queue_request(zn, a);
@@ -325,11 +256,10 @@ static void query_failed(struct zone *zn, const char *reason)
 	char peer[CONFIG_ADDRESS_TEXT_CAP], quoted[2 * REFRESH_TEXT_CAP];
 
 	z->cnt[ZONES_CNT_soa_failures]++;
-	keep_error(zn, "SOA query", reason);
+	zone_keep_error(zn, "SOA query", reason);
 	if (log_allow(z->env.log, &z->limit_query, LOG_BURST, "soa-failed"))
 		log_event(z->env.log, LOG_WARNING, "soa-failed", zn->config->name_text,
-			  peer_text(zn, zn->secondary.asked, peer), "reason=%s",
-			  log_quote(reason, quoted, sizeof(quoted)));
+			  zone_peer_text(zn, peer), "reason=%s", log_quote(reason, quoted, sizeof(quoted)));
 }
 
 static void on_answered(void *arg, const struct refresh_result *r)
@@ -345,12 +275,12 @@ static void on_answered(void *arg, const struct refresh_result *r)
 		report(zn, &e);
 		return;
 	}
-	zn->last_check = wall_s();
+	zn->last_check = zones_wall_s();
 	if (!r->answer.authoritative &&
 	    log_allow(zn->all->env.log, &zn->all->limit_aa, LOG_BURST, "soa-not-authoritative"))
 		log_event(zn->all->env.log, LOG_WARNING, "soa-not-authoritative", zn->config->name_text,
-			  peer_text(zn, zn->secondary.asked, peer),
-			  "serial=%u reason=\"AA is not set; used all the same\"", r->answer.soa.serial);
+			  zone_peer_text(zn, peer), "serial=%u reason=\"AA is not set; used all the same\"",
+			  r->answer.soa.serial);
 	e.kind = SECONDARY_EV_ANSWER;
 	e.serial = r->answer.soa.serial;
 	report(zn, &e);
@@ -386,13 +316,9 @@ static void remember_refusal(struct zone *zn)
 /* Differences are asked for whenever there is a version that they can be from. It is held until the transfer has ended. */
 static void choose_type(struct zone *zn, struct xfr_request *request)
 {
-	const struct snapshot *ours = zn->aside;
+	const struct snapshot *ours = zone_ours(zn);
 
-	if (zn->secondary.whole || !request->primary->ixfr || refuses_ixfr(zn))
-		return;
-	if (ours == NULL)
-		ours = zonetab_snapshot(zn->all->env.table, zn->slot, NULL);
-	if (ours == NULL)
+	if (zn->secondary.whole || !request->primary->ixfr || refuses_ixfr(zn) || ours == NULL)
 		return;
 	zn->base = snapshot_hold(ours);
 	request->qtype = DNS_TYPE_IXFR;
@@ -421,8 +347,8 @@ static void fell_back(struct zone *zn, const struct xfr_result *r)
 	zn->ixfr_refused = r->refused;
 	if (log_allow(z->env.log, &z->limit_fallback, LOG_BURST, "ixfr-failed"))
 		log_event(z->env.log, LOG_WARNING, "ixfr-failed", zn->config->name_text,
-			  peer_text(zn, zn->secondary.asked, peer), "serial=%u next=AXFR reason=%s",
-			  zn->secondary.serial, log_quote(r->text, quoted, sizeof(quoted)));
+			  zone_peer_text(zn, peer), "serial=%u next=AXFR reason=%s", zn->secondary.serial,
+			  log_quote(r->text, quoted, sizeof(quoted)));
 }
 
 /* --- transfers --- */
@@ -434,10 +360,10 @@ static void transfer_failed(struct zone *zn, const char *type, const char *reaso
 
 	z->cnt[ZONES_CNT_transfers_failed]++;
 	zn->transfers_failed++;
-	keep_error(zn, "transfer", reason);
+	zone_keep_error(zn, "transfer", reason);
 	if (log_allow(z->env.log, &z->limit_transfer, LOG_BURST, "transfer-failed"))
 		log_event(z->env.log, LOG_WARNING, "transfer-failed", zn->config->name_text,
-			  peer_text(zn, zn->secondary.asked, peer), "type=%s served=%s reason=%s", type,
+			  zone_peer_text(zn, peer), "type=%s served=%s reason=%s", type,
 			  zn->secondary.content == SECONDARY_SERVED ? "old-version" : "none",
 			  log_quote(reason, quoted, sizeof(quoted)));
 }
@@ -481,18 +407,20 @@ static void log_published(const struct zone *zn, const struct xfr_result *r, boo
 
 static void transfer_received(struct zone *zn, const struct xfr_result *r)
 {
-	struct secondary_event e = {
-		.kind = SECONDARY_EV_RECEIVED,
-		.serial = r->soa.serial,
-		.timers = {.refresh = r->soa.refresh, .retry = r->soa.retry, .expire = r->soa.expire},
-	};
+	struct secondary_event e = {.kind = SECONDARY_EV_RECEIVED};
 	bool had = zn->secondary.content != SECONDARY_NO_CONTENT;
 	uint32_t old = zn->secondary.serial;
 	struct secondary_actions a;
 	char peer[CONFIG_ADDRESS_TEXT_CAP];
 
-	peer_text(zn, zn->secondary.asked, peer);
-	zn->received = r->snapshot;
+	zone_peer_text(zn, peer);
+	zn->received = (struct zone_version){
+		.snapshot = r->snapshot,
+		.serial = r->soa.serial,
+		.timers = {.refresh = r->soa.refresh, .retry = r->soa.retry, .expire = r->soa.expire},
+		.since = zones_wall_s(),
+	};
+	zone_judge(zn, &r->gate, &e);
 	zn->transfer_started_ns = r->started_ns;
 	zn->octets = r->octets;
 	zn->messages = r->messages;
@@ -504,11 +432,11 @@ static void transfer_received(struct zone *zn, const struct xfr_result *r)
 	if (zn->ixfr_refused)
 		remember_refusal(zn);
 	zn->ixfr_refused = false;
-	zn->last_check = wall_s();
+	zn->last_check = zones_wall_s();
 	a = zone_event(zn, &e);
 	if (a.what & SECONDARY_PUBLISH)
 		log_published(zn, r, had, old, peer);
-	else
+	else if (a.what & SECONDARY_DISCARD)
 		log_event(zn->all->env.log, LOG_WARNING, "transfer-discarded", zn->config->name_text, peer,
 			  "serial=%u received_serial=%u reason=\"not newer than what is served\"", old,
 			  r->soa.serial);
@@ -522,6 +450,7 @@ static void end_without_snapshot(struct zone *zn, const struct xfr_result *r, bo
 				    .fall_back = incremental && r->reached};
 
 	zn->ixfr_refused = false;
+	zn->all->cnt[ZONES_CNT_gate_refused] += r->gate.refused;
 	if (!r->ok && e.fall_back)
 		fell_back(zn, r);
 	else if (!r->ok)
@@ -569,11 +498,12 @@ static int start_transfer(struct zone *zn)
 	int ret;
 
 	memcpy(request.apex, c->name, name_len(c->name));
+	zone_gate_request(zn, &request.gate);
 	choose_type(zn, &request);
 	z->cnt[ZONES_CNT_transfers_started]++;
-	log_event(z->env.log, LOG_INFO, "transfer-start", c->name_text,
-		  peer_text(zn, zn->secondary.asked, peer), "type=%s over=%s",
-		  zn->base != NULL ? "IXFR" : "AXFR", request.primary->tls != NULL ? "TLS" : "TCP");
+	log_event(z->env.log, LOG_INFO, "transfer-start", c->name_text, zone_peer_text(zn, peer),
+		  "type=%s over=%s", zn->base != NULL ? "IXFR" : "AXFR",
+		  request.primary->tls != NULL ? "TLS" : "TCP");
 	ret = xfr_start(&z->xfr, &request, on_transferred, zn, &zn->run.transfer);
 	if (ret < 0)
 		drop_base(zn);

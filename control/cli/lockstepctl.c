@@ -1,6 +1,7 @@
 /*
  * lockstepctl: a person's way to the control socket. Documented in lockstepctl(8).
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct command {
 	bool zone;	   /* takes a zone ... */
 	bool optional;	   /* ... or none */
 	bool waits;	   /* may take as long as a transfer */
+	bool serial;	   /* takes a serial behind the zone, or none */
 };
 
 static const struct command commands[] = {
@@ -34,6 +36,10 @@ static const struct command commands[] = {
 	{.words = "zone refresh", .zone = true, .waits = true},
 	{.words = "zone retransfer", .zone = true, .waits = true},
 	{.words = "zone notify", .zone = true},
+	{.words = "zone accept", .zone = true},
+	{.words = "zone reject", .zone = true},
+	{.words = "zone rollback", .zone = true, .serial = true},
+	{.words = "zone resume", .zone = true, .waits = true},
 	{.words = "zone dump", .zone = true},
 	{.words = "stats"},
 	{.words = "offenders"},
@@ -48,6 +54,8 @@ struct options {
 	bool json;
 	bool no_wait;
 	bool describe;
+	bool has_serial; /* the argument of zone rollback */
+	uint32_t serial;
 	bool has_timeout;
 	uint64_t timeout_ms;
 };
@@ -61,6 +69,11 @@ static void usage(FILE *to)
 	      "not)\n"
 	      "  zone retransfer ZONE          transfer whatever the serials are; waits likewise\n"
 	      "  zone notify ZONE              tell its secondaries what is served\n"
+	      "  zone accept ZONE              serve the version that is held back\n"
+	      "  zone reject ZONE              drop it; the zone stays as it is until a newer one comes\n"
+	      "  zone rollback ZONE [SERIAL]   serve a former version, until a newer one comes\n"
+	      "  zone resume ZONE              forget what was rejected or rolled back, ask now; waits "
+	      "likewise\n"
 	      "  zone dump ZONE                the served records in presentation format\n"
 	      "  stats [--describe]            all counters, with what they count\n"
 	      "  tls reload                    read the certificate of DNS over TLS again\n"
@@ -92,6 +105,9 @@ static const struct command *find_command(char **argv, int argc, int *used)
 static json_t *request_of(const struct command *command, const char *zone, const struct options *o)
 {
 	json_t *args = json_object();
+
+	if (o->has_serial)
+		json_object_set_new(args, "serial", json_integer(o->serial));
 
 	if (zone != NULL)
 		json_object_set_new(args, "zone", json_string(zone));
@@ -179,6 +195,8 @@ static void show(const struct command *command, const char *zone, const struct o
 		show_ordered(result, !o->no_wait);
 	else if (strcmp(c, "zone notify") == 0)
 		show_ordered(result, false);
+	else if (command->zone && json_object_get(result, "zones") != NULL)
+		show_decided(result);
 	else if (strcmp(c, "zone dump") == 0)
 		show_text(result);
 	else if (strcmp(c, "stats") == 0)
@@ -291,6 +309,21 @@ static bool read_timeout(const char *text, struct options *o)
 	return true;
 }
 
+/* False: not a serial. */
+static bool read_serial(const char *text, struct options *o)
+{
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || n > UINT32_MAX)
+		return false;
+	o->has_serial = true;
+	o->serial = (uint32_t)n;
+	return true;
+}
+
 /* Returns -1 to go on, or the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
@@ -354,11 +387,16 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	if (left > (command->zone ? 1 : 0) || (left == 0 && command->zone && !command->optional) ||
+	if (command->serial && left == 2 && !read_serial(argv[used + 1], &o)) {
+		fprintf(stderr, "lockstepctl: \"%s\" is not a serial\n", argv[used + 1]);
+		return EXIT_USAGE;
+	}
+	if (left > command->zone + command->serial || (left == 0 && command->zone && !command->optional) ||
 	    (o.describe && strcmp(command->words, "stats") != 0)) {
 		fprintf(stderr, "lockstepctl: \"%s\" takes %s\n", command->words,
 			!command->zone	    ? "no argument"
 			: command->optional ? "at most one zone"
+			: command->serial   ? "a zone and perhaps a serial"
 					    : "exactly one zone");
 		usage(stderr);
 		return EXIT_USAGE;

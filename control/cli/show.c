@@ -236,6 +236,23 @@ static void show_zone_secondaries(const json_t *z)
 	}
 }
 
+static void show_zone_versions(const json_t *z)
+{
+	const json_t *held = json_object_get(z, "held"), *kept = json_object_get(z, "kept_serials");
+	char a[TEXT_CAP], b[TEXT_CAP];
+
+	if (json_is_object(held))
+		line("held back", "serial %s, %s; since %s", number(held, "serial", a), text_of(held, "why"),
+		     moment(held, "since", b));
+	if (json_is_integer(json_object_get(z, "barred_serial")))
+		line("waits for", "a newer version than %s", number(z, "barred_serial", a));
+	for (size_t i = 0; i < json_array_size(kept); i++)
+		line(i == 0 ? "kept" : "", "serial %" JSON_INTEGER_FORMAT,
+		     json_integer_value(json_array_get(kept, i)));
+	if (json_is_integer(json_object_get(z, "signatures_end")))
+		line("signatures end in", "%s", span(int_of(z, "signatures_end") - (int64_t)time(NULL), a));
+}
+
 void show_zone(const json_t *z)
 {
 	char a[TEXT_CAP], b[TEXT_CAP];
@@ -254,12 +271,21 @@ void show_zone(const json_t *z)
 		     "the SOA's timers are odd: retry should be less than refresh, expire more than both");
 	line("size", "%" PRId64 " records, %" PRId64 " names, %s", int_of(z, "records"), int_of(z, "names"),
 	     octets(int_of(z, "bytes"), b));
+	show_zone_versions(z);
 	show_zone_transfers(z);
 	show_zone_secondaries(z);
 	if (*error != '\0')
 		line("last error", "%s; %s", error, moment(z, "last_error_at", a));
 	else
 		line("last error", "none");
+}
+
+void show_decided(const json_t *result)
+{
+	const json_t *z = json_array_get(json_object_get(result, "zones"), 0);
+	char serial[TEXT_CAP];
+
+	printf("%s %s, serial %s\n", text_of(z, "name"), text_of(z, "state"), number(z, "serial", serial));
 }
 
 void show_ordered(const json_t *result, bool waited)

@@ -380,7 +380,7 @@ void zonetab_remove(struct zonetab *t, uint32_t slot)
 	call_rcu(&r->rcu, slot_reclaim);
 }
 
-void zonetab_publish(struct zonetab *t, uint32_t slot, struct snapshot **next)
+struct snapshot *zonetab_replace(struct zonetab *t, uint32_t slot, struct snapshot **next)
 {
 	struct snapshot *old;
 
@@ -388,8 +388,12 @@ void zonetab_publish(struct zonetab *t, uint32_t slot, struct snapshot **next)
 	rcu_before(*next);
 	old = rcu_xchg_pointer(&slot_at(t, slot)->cur, *next); // COMMIT
 	*next = NULL;
-	if (!is_marker(old))
-		snapshot_retire(old);
+	return is_marker(old) ? NULL : old;
+}
+
+void zonetab_publish(struct zonetab *t, uint32_t slot, struct snapshot **next)
+{
+	snapshot_retire(zonetab_replace(t, slot, next));
 }
 
 struct snapshot *zonetab_withdraw(struct zonetab *t, uint32_t slot, enum zone_marker marker)

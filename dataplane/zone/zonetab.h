@@ -38,9 +38,12 @@ void zonetab_remove(struct zonetab *t, uint32_t slot);
 void zonetab_publish(struct zonetab *t, uint32_t slot, struct snapshot **next);
 
 /*
- * Writer. Stops serving: the slot answers with the marker. Returns the snapshot that was served (NULL if none), which
- * is the caller's now: to be published again or retired; readers may still be in it for this grace period.
+ * Writer. The same, but the snapshot that was served (NULL if none) is returned and the caller's now: to be published
+ * again or retired; readers may still be in it for this grace period.
  */
+struct snapshot *zonetab_replace(struct zonetab *t, uint32_t slot, struct snapshot **next);
+
+/* Writer. Stops serving: the slot answers with the marker. Returns what was served, as zonetab_replace. */
 struct snapshot *zonetab_withdraw(struct zonetab *t, uint32_t slot, enum zone_marker marker);
 
 /*

@@ -107,6 +107,28 @@ void zones_refresh(struct zones *z, unsigned index, zones_done_fn done, void *ar
 	ordered(z, index, done, arg);
 }
 
+void zones_resume(struct zones *z, unsigned index, zones_done_fn done, void *arg)
+{
+	zones_refresh(z, index, done, arg);
+}
+
+int zones_accept(struct zones *z, unsigned index)
+{
+	return index == 0 ? 0 : -ENOENT;
+}
+
+int zones_reject(struct zones *z, unsigned index)
+{
+	return index == 0 ? 0 : -ENOENT;
+}
+
+int zones_rollback(struct zones *z, unsigned index, const uint32_t *serial)
+{
+	if (index != 0)
+		return -ENOENT;
+	return serial != NULL && *serial == 7 ? -EALREADY : 0;
+}
+
 void zones_retransfer(struct zones *z, unsigned index, zones_done_fn done, void *arg)
 {
 	ordered(z, index, done, arg);

@@ -27,7 +27,12 @@ static const struct secondary_caps no_caps;
 static const struct secondary_timers timers = {.refresh = 3600, .retry = 600, .expire = 86400};
 
 enum { NONE = SECONDARY_NO_CONTENT, SERVED = SECONDARY_SERVED, EXPIRED = SECONDARY_EXPIRED };
-enum { IDLE = SECONDARY_IDLE, QUERYING = SECONDARY_QUERYING, TRANSFERRING = SECONDARY_TRANSFERRING };
+enum {
+	IDLE = SECONDARY_IDLE,
+	QUERYING = SECONDARY_QUERYING,
+	TRANSFERRING = SECONDARY_TRANSFERRING,
+	CHECKING = SECONDARY_CHECKING,
+};
 
 #define QUERY	     SECONDARY_QUERY
 #define TRANSFER     SECONDARY_TRANSFER
@@ -44,6 +49,11 @@ enum { IDLE = SECONDARY_IDLE, QUERYING = SECONDARY_QUERYING, TRANSFERRING = SECO
 #define AHEAD	     SECONDARY_NOTE_AHEAD
 #define FORGOTTEN    SECONDARY_NOTE_FORGOTTEN
 #define ODD	     SECONDARY_NOTE_TIMERS_ODD
+#define CHECK	     SECONDARY_CHECK
+#define HOLD	     SECONDARY_HOLD
+#define PUBLISH_HELD SECONDARY_PUBLISH_HELD
+#define DROP_HELD    SECONDARY_DROP_HELD
+#define PUBLISH_KEPT SECONDARY_PUBLISH_KEPT
 
 /* Expire counts from "an hour ago" in every given state, so that a renewal shows. */
 #define OLD_EXPIRE (NOW - 3600000 + EXPIRE_MS)
@@ -61,6 +71,8 @@ struct row {
 		bool equal; /* round_equal */
 		bool newer; /* round_newer */
 		bool whole;
+		uint32_t barred; /* 0: none */
+		bool held;
 	} given;
 	struct secondary_event event;
 	struct {
@@ -358,6 +370,134 @@ static const struct row rows[] = {
 	 EV(NOT_RECEIVED),
 	 {TRANSFER, SERVED, TRANSFERRING, 5, 1}},
 
+	/* the safety gate: what is held is barred, and puts expiry off */
+	{"a_version_that_is_to_be_checked_is_not_published_yet",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 6, .timers = timers, .gate = SECONDARY_GATE_CHECK),
+	 {CHECK, SERVED, CHECKING, 5, 0, 0, OLD_EXPIRE}},
+	{"a_version_that_passed_the_check_is_published",
+	 {SERVED, CHECKING, 5},
+	 EV(CHECKED, .serial = 6, .timers = timers),
+	 {PUBLISH | OK, SERVED, IDLE, 6, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_version_that_did_not_pass_the_check_is_held",
+	 {SERVED, CHECKING, 5},
+	 EV(CHECKED, .serial = 6, .timers = timers, .gate = SECONDARY_GATE_HOLD),
+	 {HOLD | FAILED, SERVED, IDLE, 5, 0, RETRY_MS, NEW_EXPIRE}},
+	{"a_version_to_be_held_is_not_published",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 6, .timers = timers, .gate = SECONDARY_GATE_HOLD),
+	 {HOLD | FAILED, SERVED, IDLE, 5, 0, RETRY_MS, NEW_EXPIRE}},
+	{"a_first_version_that_is_held_leaves_the_zone_without_content",
+	 {NONE, TRANSFERRING},
+	 EV(RECEIVED, .serial = 6, .timers = timers, .gate = SECONDARY_GATE_HOLD),
+	 {HOLD | FAILED, NONE, IDLE, 0, 0, 5000}},
+	{"a_zone_whose_first_version_is_held_asks_before_it_transfers",
+	 {NONE, IDLE, .barred = 6, .held = true},
+	 EV(TIMER),
+	 {QUERY, NONE, QUERYING}},
+	{"a_held_first_version_is_not_transferred_again",
+	 {NONE, QUERYING, .barred = 6, .held = true},
+	 EV(ANSWER, .serial = 6),
+	 {OK, NONE, IDLE, 0, 0, 5000}},
+	{"any_other_version_than_a_held_first_one_is_transferred",
+	 {NONE, QUERYING, .barred = 6, .held = true},
+	 EV(ANSWER, .serial = 0),
+	 {TRANSFER, NONE, TRANSFERRING}},
+	{"a_barred_serial_is_not_transferred_and_puts_expiry_off",
+	 {SERVED, QUERYING, 5, .barred = 7},
+	 EV(ANSWER, .serial = 7),
+	 {OK, SERVED, IDLE, 5, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_serial_between_ours_and_the_barred_one_is_barred_too",
+	 {SERVED, QUERYING, 5, .barred = 7},
+	 EV(ANSWER, .serial = 6),
+	 {OK, SERVED, IDLE, 5, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_newer_serial_than_the_barred_one_is_transferred",
+	 {SERVED, QUERYING, 5, .barred = 7},
+	 EV(ANSWER, .serial = 8),
+	 {TRANSFER, SERVED, TRANSFERRING, 5}},
+	{"a_lower_serial_is_kept_beside_a_barred_one_too",
+	 {SERVED, QUERYING, 5, .barred = 7},
+	 EV(ANSWER, .serial = 4),
+	 {OK | LOWER, SERVED, IDLE, 5, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"a_notify_of_a_barred_serial_asks_nothing",
+	 {SERVED, IDLE, 5, .barred = 7},
+	 EV(NOTIFY, .has_serial = true, .serial = 7),
+	 {CURRENT, SERVED, IDLE, 5, 0, -1, OLD_EXPIRE}},
+	{"a_barred_version_that_comes_all_the_same_is_discarded",
+	 {SERVED, TRANSFERRING, 5, .barred = 7},
+	 EV(RECEIVED, .serial = 7, .timers = timers),
+	 {DISCARD | OK, SERVED, IDLE, 5, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_retransfer_takes_a_barred_version",
+	 {SERVED, TRANSFERRING, 5, .forced = true, .barred = 7, .held = true},
+	 EV(RECEIVED, .serial = 7, .timers = timers),
+	 {PUBLISH | DROP_HELD | OK, SERVED, IDLE, 7, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_newer_version_takes_the_place_of_the_held_one",
+	 {SERVED, TRANSFERRING, 5, .barred = 7, .held = true},
+	 EV(RECEIVED, .serial = 8, .timers = timers, .gate = SECONDARY_GATE_HOLD),
+	 {HOLD | DROP_HELD | FAILED, SERVED, IDLE, 5, 0, RETRY_MS, NEW_EXPIRE}},
+	{"a_barred_serial_does_not_bring_an_expired_zone_back",
+	 {EXPIRED, QUERYING, 5, .barred = 7},
+	 EV(ANSWER, .serial = 7),
+	 {OK, EXPIRED, IDLE, 5, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"what_is_held_is_served_when_the_operator_accepts",
+	 {SERVED, IDLE, 5, .barred = 7, .held = true},
+	 EV(ACCEPT, .serial = 7, .timers = timers),
+	 {PUBLISH_HELD, SERVED, IDLE, 7, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"what_is_held_brings_an_expired_zone_back_when_the_operator_accepts",
+	 {EXPIRED, QUERYING, 5, .barred = 7, .held = true},
+	 EV(ACCEPT, .serial = 7, .timers = timers),
+	 {PUBLISH_HELD, SERVED, QUERYING, 7, 0, 0, NEW_EXPIRE}},
+	{"accept_without_anything_held_changes_nothing",
+	 {SERVED, IDLE, 5, .barred = 7},
+	 EV(ACCEPT, .serial = 7, .timers = timers),
+	 {0, SERVED, IDLE, 5, 0, -1, OLD_EXPIRE}},
+	{"what_is_held_is_dropped_when_the_operator_rejects",
+	 {SERVED, IDLE, 5, .barred = 7, .held = true},
+	 EV(REJECT),
+	 {DROP_HELD, SERVED, IDLE, 5, 0, -1, OLD_EXPIRE}},
+	{"the_operator_can_go_back",
+	 {SERVED, IDLE, 5},
+	 EV(ROLLBACK, .serial = 4, .timers = timers),
+	 {PUBLISH_KEPT, SERVED, IDLE, 4, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"a_zone_without_content_cannot_go_back",
+	 {NONE, IDLE},
+	 EV(ROLLBACK, .serial = 4, .timers = timers),
+	 {0, NONE, IDLE, 0, 0, -1}},
+	{"resume_asks_now",
+	 {SERVED, IDLE, 5, .barred = 7, .held = true},
+	 EV(RESUME),
+	 {DROP_HELD | QUERY, SERVED, QUERYING, 5, 0, 0, OLD_EXPIRE}},
+
+	/* what the primary says of its own copy, RFC 7314 4 */
+	{"an_expire_option_with_our_serial_lengthens_the_time_left",
+	 {SERVED, QUERYING, 5},
+	 EV(ANSWER, .serial = 5, .has_expire = true, .expire = 86000),
+	 {OK, SERVED, IDLE, 5, 0, REFRESH_MS, NOW + 86000000}},
+	{"an_expire_option_with_our_serial_never_shortens_the_time_left",
+	 {SERVED, QUERYING, 5},
+	 EV(ANSWER, .serial = 5, .has_expire = true, .expire = 60),
+	 {OK, SERVED, IDLE, 5, 0, REFRESH_MS, OLD_EXPIRE}},
+	{"an_expire_option_is_never_longer_than_the_soa",
+	 {SERVED, QUERYING, 5},
+	 EV(ANSWER, .serial = 5, .has_expire = true, .expire = 4000000000),
+	 {OK, SERVED, IDLE, 5, 0, REFRESH_MS, NEW_EXPIRE}},
+	{"an_expire_option_in_a_transfer_is_the_time_left",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(RECEIVED, .serial = 6, .timers = timers, .has_expire = true, .expire = 60),
+	 {PUBLISH | OK, SERVED, IDLE, 6, 0, REFRESH_MS, NOW + 60000}},
+	{"a_primary_whose_copy_has_expired_confirms_nothing",
+	 {SERVED, QUERYING, 5},
+	 EV(ANSWER, .serial = 5, .has_expire = true, .expire = 1),
+	 {FAILED, SERVED, IDLE, 5, 0, RETRY_MS, OLD_EXPIRE}},
+	{"a_primary_whose_copy_has_expired_is_passed_over",
+	 {SERVED, QUERYING, 5, 2},
+	 EV(ANSWER, .serial = 6, .has_expire = true, .expire = 0),
+	 {QUERY, SERVED, QUERYING, 5, 1, 0, OLD_EXPIRE}},
+	{"up_to_date_from_an_expired_primary_confirms_nothing",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(UP_TO_DATE, .serial = 5, .has_expire = true, .expire = 0),
+	 {FAILED, SERVED, IDLE, 5, 0, RETRY_MS, OLD_EXPIRE}},
+
 	/* what does not fit */
 	{"an_answer_nobody_waits_for_changes_nothing",
 	 {SERVED, IDLE, 5},
@@ -399,6 +539,9 @@ static void set_up(struct secondary *s, const struct row *r)
 	s->round_equal = r->given.equal;
 	s->round_newer = r->given.newer;
 	s->whole = r->given.whole;
+	s->has_barred = r->given.barred != 0;
+	s->barred_serial = r->given.barred;
+	s->held = r->given.held;
 	s->timers = timers;
 	s->round = 7;
 	s->check_at = r->given.activity == IDLE ? GIVEN_CHECK : NEVER;
@@ -479,6 +622,47 @@ static void differences_are_wanted_only_where_they_can_help(void **state)
 	STEP(&s, NOW, NOT_RECEIVED);
 	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 3).what, TRANSFER);
 	assert_true(s.whole);
+}
+
+static void what_was_rolled_back_stays_back_until_a_newer_version_comes(void **state)
+{
+	struct secondary s;
+
+	load(&s, 1, 5);
+	assert_int_equal(STEP(&s, NOW, ROLLBACK, .serial = 3, .timers = timers).what, PUBLISH_KEPT);
+	assert_int_equal(STEP(&s, NOW, NOTIFY, .has_serial = true, .serial = 5).what, CURRENT);
+	STEP(&s, NOW, REFRESH);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5).what, OK);
+	/* Further back: the newest that was turned down counts. */
+	assert_int_equal(STEP(&s, NOW, ROLLBACK, .serial = 2, .timers = timers).what, PUBLISH_KEPT);
+	assert_int_equal(s.barred_serial, 5);
+	assert_int_equal(STEP(&s, NOW, NOTIFY, .has_serial = true, .serial = 6).what, QUERY);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 6).what, TRANSFER);
+	assert_int_equal(STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers).what, PUBLISH | OK);
+	assert_false(s.has_barred);
+	/* Back and forth again bars nothing. */
+	STEP(&s, NOW, ROLLBACK, .serial = 2, .timers = timers);
+	STEP(&s, NOW, ROLLBACK, .serial = 6, .timers = timers);
+	assert_false(s.has_barred);
+	assert_int_equal(s.serial, 6);
+}
+
+static void a_zone_can_expire_while_a_check_runs_and_comes_back_by_it(void **state)
+{
+	struct secondary s;
+
+	load(&s, 1, 5);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, ANSWER, .serial = 6);
+	assert_int_equal(
+		STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers, .gate = SECONDARY_GATE_CHECK).what,
+		CHECK);
+	assert_int_equal(secondary_timer(&s), NOW + EXPIRE_MS);
+	assert_int_equal(STEP(&s, NOW + EXPIRE_MS, TIMER).what, WITHDRAW);
+	assert_int_equal(STEP(&s, NOW + EXPIRE_MS, NOTIFY).what, DEFERRED);
+	assert_int_equal(STEP(&s, NOW + EXPIRE_MS, CHECKED, .serial = 6, .timers = timers).what,
+			 PUBLISH | OK | QUERY);
+	assert_int_equal(s.content, SERVED);
 }
 
 static void bootstrap_backs_off_by_the_square_up_to_two_hours(void **state)
@@ -886,7 +1070,8 @@ static void invariants_hold_for_random_events(void **state)
 		secondary_init(&s, cnt, &no_caps);
 		for (i = 0; i < 2000; i++) {
 			struct secondary_event e = {
-				.kind = started ? (enum secondary_event_kind)(rand_r(&seed) % 10)
+				.kind = started ? (enum secondary_event_kind)(rand_r(&seed) %
+									      (SECONDARY_EV_RESUME + 1))
 						: SECONDARY_EV_START,
 				.primary = (uint16_t)(rand_r(&seed) % cnt),
 				.has_serial = rand_r(&seed) % 2,
@@ -895,7 +1080,11 @@ static void invariants_hold_for_random_events(void **state)
 				.random = (uint32_t)rand_r(&seed) * 2,
 				.now = now,
 				.timers = timers,
+				.gate = (uint8_t)(rand_r(&seed) % 3),
+				.has_expire = rand_r(&seed) % 2,
+				.expire = (uint32_t)(rand_r(&seed) % 100),
 			};
+			bool held = s.held;
 			int content = s.content, activity = s.activity;
 			struct secondary_actions a;
 
@@ -904,9 +1093,19 @@ static void invariants_hold_for_random_events(void **state)
 			started = true;
 			a = secondary_step(&s, &e);
 			if (s.content != content)
-				assert_int_not_equal(a.what & (PUBLISH | WITHDRAW | REPUBLISH), 0);
+				assert_int_not_equal(a.what & (PUBLISH | WITHDRAW | REPUBLISH | PUBLISH_HELD |
+							       PUBLISH_KEPT),
+						     0);
 			if (a.what & PUBLISH)
-				assert_true(e.kind == SECONDARY_EV_RECEIVED && activity == TRANSFERRING);
+				assert_true((e.kind == SECONDARY_EV_RECEIVED && activity == TRANSFERRING) ||
+					    (e.kind == SECONDARY_EV_CHECKED && activity == CHECKING));
+			/* One version waits at most, and none is lost. */
+			if (a.what & (PUBLISH_HELD | DROP_HELD))
+				assert_true(held);
+			assert_int_equal(s.held,
+					 (a.what & HOLD) != 0 ||
+						 (held && (a.what & (PUBLISH_HELD | DROP_HELD)) == 0));
+			assert_true(!s.held || s.has_barred);
 			if (a.what & REPUBLISH)
 				assert_int_equal(content, EXPIRED);
 			/* Idle means that there is a time at which it goes on. */
@@ -925,6 +1124,8 @@ int main(void)
 	size_t cnt = 0;
 	const struct CMUnitTest scenarios[] = {
 		cmocka_unit_test(differences_are_wanted_only_where_they_can_help),
+		cmocka_unit_test(what_was_rolled_back_stays_back_until_a_newer_version_comes),
+		cmocka_unit_test(a_zone_can_expire_while_a_check_runs_and_comes_back_by_it),
 		cmocka_unit_test(bootstrap_backs_off_by_the_square_up_to_two_hours),
 		cmocka_unit_test(bootstrap_back_off_is_spread),
 		cmocka_unit_test(notify_and_operator_reset_the_back_off),

@@ -9,8 +9,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <errno.h>
 #include <urcu-qsbr.h>
 
+#include "control/gate.h"
 #include "tests/unit/control/message.h"
 
 #define KEY	    UINT64_C(0x5EED)
@@ -413,7 +415,9 @@ static void configure(struct bench *b)
 				  .primaries = b->zone_primaries,
 				  .primary_cnt = 1,
 				  .transfer_time_max = 60,
-				  .transfer_idle_max = 30};
+				  .transfer_idle_max = 30,
+				  .max_shrink = 100,
+				  .keep_versions = 2};
 	name_from_text("example.", z->name);
 	b->config = (struct config){.builder_threads = 2,
 				    .primaries = &b->config_primary,
@@ -871,6 +875,114 @@ static void a_silent_transfer_ends_by_the_idle_limit(void **state)
 	assert_int_equal(served(b, NULL), 1);
 }
 
+/* A loaded zone with a guard, whose primary has too little all of a sudden: five hosts, then one. */
+static void shrink(struct bench *b)
+{
+	b->zone.max_shrink = 20;
+	b->primary.hosts = 1;
+	b->primary.change_from = -1;
+	b->primary.serial = 2;
+	refresh(b);
+}
+
+static void a_version_that_shrinks_too_much_is_held_until_it_is_accepted(void **state)
+{
+	struct bench *b = *state;
+
+	shrink(b);
+	assert_non_null(strstr(b->error, "max-shrink"));
+	assert_int_equal(served(b, NULL), 1);
+	assert_true(info(b).held);
+	assert_int_equal(info(b).held_serial, 2);
+	assert_non_null(strstr(info(b).held_why, "4 of 7 records would go (max-shrink: 20%)"));
+	/* It is not transferred again. */
+	refresh(b);
+	assert_string_equal(b->error, "");
+	assert_int_equal(b->primary.transfers, 2);
+	assert_int_equal(zones_accept(b->zones, 0), 0);
+	assert_int_equal(served(b, NULL), 2);
+	assert_false(info(b).held);
+	assert_int_equal(zones_accept(b->zones, 0), -ENOENT);
+}
+
+static void a_rejected_version_stays_away_and_a_newer_one_comes(void **state)
+{
+	struct bench *b = *state;
+
+	shrink(b);
+	assert_int_equal(zones_reject(b->zones, 0), 0);
+	assert_int_equal(zones_reject(b->zones, 0), -ENOENT);
+	refresh(b);
+	assert_int_equal(served(b, NULL), 1);
+	assert_int_equal(b->primary.transfers, 2);
+	b->primary.hosts = 5;
+	b->primary.serial = 3;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 3);
+	assert_false(info(b).has_barred);
+}
+
+static void a_zone_without_names_is_held_whatever_the_share(void **state)
+{
+	struct bench *b = *state;
+
+	b->zone.max_shrink = 99;
+	b->primary.hosts = 0;
+	b->primary.change_from = -1;
+	b->primary.serial = 2;
+	refresh(b);
+	assert_true(info(b).held);
+	assert_int_equal(served(b, NULL), 1);
+}
+
+static void a_rollback_lasts_until_a_newer_version_or_resume(void **state)
+{
+	struct bench *b = *state;
+	const uint32_t first = 1, second = 2, none = 77;
+
+	assert_int_equal(zones_rollback(b->zones, 0, NULL), -ENOENT);
+	for (b->primary.serial = 2; b->primary.serial <= 3; b->primary.serial++)
+		refresh(b);
+	b->primary.serial = 3;
+	assert_int_equal(info(b).kept_cnt, 2);
+	assert_int_equal(zones_rollback(b->zones, 0, &none), -ENOENT);
+	assert_int_equal(zones_rollback(b->zones, 0, &first), 0);
+	assert_int_equal(served(b, NULL), 1);
+	assert_int_equal(info(b).barred_serial, 3);
+	refresh(b);
+	assert_int_equal(served(b, NULL), 1);
+	/* The newest kept is the one that was served before. */
+	assert_int_equal(info(b).kept[0], 3);
+	assert_int_equal(info(b).kept[1], 2);
+	assert_int_equal(zones_rollback(b->zones, 0, &second), 0);
+	assert_int_equal(served(b, NULL), 2);
+	b->done = false;
+	zones_resume(b->zones, 0, on_done, b);
+	UNTIL(b, b->done);
+	assert_int_equal(served(b, NULL), 3);
+	/* A newer one ends it as well: by a difference, which is from the version served. */
+	assert_int_equal(zones_rollback(b->zones, 0, NULL), 0);
+	b->primary.serial = 4;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 4);
+	assert_false(info(b).has_barred);
+}
+
+static void a_zone_that_fails_the_zonemd_it_has_to_have_changes_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	b->zone.zonemd = GATE_REQUIRE;
+	b->primary.serial = 2;
+	refresh(b);
+	assert_non_null(strstr(b->error, "ZONEMD"));
+	assert_int_equal(served(b, NULL), 1);
+	assert_true(counter(b, ZONES_CNT_gate_refused) > 0);
+	b->zone.zonemd = GATE_WARN;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 2);
+}
+
 static void a_limit_is_named(void **state)
 {
 	struct bench *b = *state;
@@ -947,6 +1059,11 @@ int main(void)
 		LOADED(a_forged_answer_is_ignored_and_counted),
 		LOADED(a_primary_that_is_gone_is_told),
 		LOADED(a_silent_transfer_ends_by_the_idle_limit),
+		LOADED(a_version_that_shrinks_too_much_is_held_until_it_is_accepted),
+		LOADED(a_rejected_version_stays_away_and_a_newer_one_comes),
+		LOADED(a_zone_without_names_is_held_whatever_the_share),
+		LOADED(a_rollback_lasts_until_a_newer_version_or_resume),
+		LOADED(a_zone_that_fails_the_zonemd_it_has_to_have_changes_nothing),
 		LOADED(a_limit_is_named),
 		LOADED(a_command_is_answered_when_the_zones_stop),
 		LOADED(stopping_while_a_query_runs_leaves_nothing),

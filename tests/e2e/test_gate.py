@@ -1,0 +1,149 @@
+#!/usr/bin/python3
+"""What stands between a received version and its publication: ZONEMD, signatures at the apex, the shrink guard, and the
+operator's accept, reject, rollback and resume. knotd is the primary and makes the digests and signatures."""
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+import lab
+
+ZONE = "example."
+
+
+def text(serial, hosts=40, **kw):
+    return lab.zone_text(ZONE, serial, hosts=hosts, **kw)
+
+
+class KnotdWithJournal(lab.Knotd):
+    """Gives differences."""
+
+    more = []
+
+    def configure(self):
+        super().configure()
+        (self.dir / "db").mkdir(exist_ok=True)
+        file = self.dir / "knot.conf"
+        config = file.read_text().replace("journal-content: none", "\n".join(["journal-content: changes", *self.more]))
+        file.write_text(config.replace("zonefile-load: whole", "zonefile-load: difference"))
+
+
+class KnotdWithDigest(KnotdWithJournal):
+    """Makes a ZONEMD, and a serial of its own, for each version."""
+
+    more = ["    zonemd-generate: zonemd-sha384"]
+
+
+class KnotdSigning(KnotdWithJournal):
+    more = ["    dnssec-signing: on"]
+
+
+def start(net, kind, **keys):
+    primary = kind(net, {ZONE: text(1)}, [lab.PRIMARY, lab.PRIMARY6], True, [lab.SECONDARY]).start()
+    net.lockstepd([ZONE], change={"defaults": keys})
+    return primary
+
+
+def held(net):
+    return net.daemon.zone(ZONE)["held"]
+
+
+def test_a_zone_with_a_good_zonemd_is_published_after_axfr_and_after_ixfr(net):
+    primary = start(net, KnotdWithDigest, zonemd="require")
+    for serial in (10, 20, 30):
+        primary.update(ZONE, text(serial, hosts=40 + serial), wait=False)
+        lab.wait_until(lambda: (net.daemon.zone(ZONE)["serial"] or 0) >= serial, 10, f"version {serial}")
+    assert net.dig(ZONE, "TYPE63").answer
+    status = net.daemon.zone(ZONE)
+    assert status["last_transfer_type"] == "IXFR", status
+    assert net.daemon.counter("zones", "gate_refused") == 0
+
+
+def test_a_zone_without_the_zonemd_it_has_to_have_is_never_served(net):
+    start(net, lab.Knotd, zonemd="require")
+    lab.wait_until(lambda: "ZONEMD" in net.daemon.zone(ZONE)["last_error"], 20, "the refusal is told")
+    assert net.daemon.zone(ZONE)["loaded"] is False
+
+
+def test_the_end_of_the_signatures_is_in_the_status_and_warned_of(net):
+    start(net, KnotdSigning, **{"dnssec-check": "require", "signature-warn": "90d"})
+    lab.wait_until(lambda: net.daemon.zone(ZONE)["loaded"], 20, "the signed zone has come")
+    left = net.daemon.zone(ZONE)["signatures_end"] - time.time()
+    assert 7 * 86400 < left < 30 * 86400, f"{left} s of knotd's 14 d"
+    assert "signatures-end" in net.daemon.log()
+    shown = net.daemon.ctl_raw("zone", "status", ZONE).stdout
+    assert "signatures end in" in shown, shown
+
+
+def test_a_zone_that_stops_being_signed_is_refused(net):
+    primary = start(net, KnotdSigning, **{"dnssec-check": "require"})
+    lab.wait_until(lambda: net.daemon.zone(ZONE)["loaded"], 20, "the signed zone has come")
+    serial = net.daemon.zone(ZONE)["serial"]
+    primary.kill()
+    plain = lab.Knotd(net, {ZONE: text(100)}, [lab.PRIMARY, lab.PRIMARY6], True, [lab.SECONDARY]).start()
+    net.daemon.ctl_raw("zone", "refresh", ZONE)
+    lab.wait_until(lambda: "no DNSKEY" in net.daemon.zone(ZONE)["last_error"], 20, "the refusal is told")
+    assert net.daemon.zone(ZONE)["serial"] == serial
+    assert plain.serial(ZONE) == 100
+
+
+def test_a_zone_that_shrinks_is_held_then_accepted(net):
+    primary = start(net, KnotdWithJournal, **{"max-shrink": 10})
+    net.wait_serial(ZONE, 1)
+    primary.update(ZONE, text(2, hosts=5))
+    lab.wait_until(lambda: held(net), 10, "the version is held")
+    assert held(net)["serial"] == 2 and "max-shrink" in held(net)["why"], held(net)
+    assert net.dig("h39.example.", "A").answer, "the old version is served"
+    shown = net.daemon.ctl_raw("zone", "status", ZONE).stdout
+    assert "held back" in shown, shown
+    done = net.daemon.ctl_raw("zone", "accept", ZONE)
+    assert done.returncode == 0, done.stderr
+    net.wait_serial(ZONE, 2, timeout=2)
+    assert not net.dig("h39.example.", "A").answer
+    assert held(net) is None
+    assert net.daemon.ctl_raw("zone", "accept", ZONE).returncode == 1
+
+
+def test_a_rejected_version_stays_away_until_a_newer_one_comes(net):
+    primary = start(net, KnotdWithJournal, **{"max-shrink": 10})
+    net.wait_serial(ZONE, 1)
+    primary.update(ZONE, text(2, hosts=5))
+    lab.wait_until(lambda: held(net), 10, "the version is held")
+    transfers = net.daemon.counter("zones", "transfers_started")
+    assert net.daemon.ctl_raw("zone", "reject", ZONE).returncode == 0
+    net.notify(ZONE, 2)
+    assert net.daemon.ctl_raw("zone", "refresh", ZONE).returncode == 0
+    status = net.daemon.zone(ZONE)
+    assert status["serial"] == 1 and status["barred_serial"] == 2 and status["held"] is None, status
+    assert net.daemon.counter("zones", "transfers_started") == transfers, "what was rejected is not fetched again"
+    primary.update(ZONE, text(3))
+    net.wait_serial(ZONE, 3)
+    assert net.daemon.zone(ZONE)["barred_serial"] is None
+
+
+def test_a_rollback_is_served_until_resume_or_a_newer_version(net):
+    primary = start(net, KnotdWithJournal, **{"keep-versions": 3})
+    net.wait_serial(ZONE, 1)
+    for serial in (2, 3):
+        primary.update(ZONE, text(serial, hosts=40 + serial))
+        net.wait_serial(ZONE, serial)
+    assert net.daemon.zone(ZONE)["kept_serials"] == [2, 1]
+    assert net.daemon.ctl_raw("zone", "rollback", ZONE, "77").returncode == 1
+    assert net.daemon.ctl_raw("zone", "rollback", ZONE, "x").returncode == 2
+    assert net.daemon.ctl_raw("zone", "rollback", ZONE, "1").returncode == 0
+    net.wait_serial(ZONE, 1, timeout=2)
+    assert not net.dig("h41.example.", "A").answer
+    net.notify(ZONE, 3)
+    assert net.daemon.ctl_raw("zone", "refresh", ZONE).returncode == 0
+    assert net.daemon.zone(ZONE)["serial"] == 1
+    assert net.daemon.ctl_raw("zone", "resume", ZONE).returncode == 0
+    net.wait_serial(ZONE, 3, timeout=2)
+    assert net.daemon.ctl_raw("zone", "rollback", ZONE).returncode == 0
+    primary.update(ZONE, text(4, hosts=44))
+    net.wait_serial(ZONE, 4)
+    assert net.dig("h43.example.", "A").answer
+
+
+if __name__ == "__main__":
+    lab.main()
