@@ -25,7 +25,7 @@ import dns.zone
 
 ZONE = "example."
 QUICK = "LOCKSTEP_QUICK" in os.environ
-DELTAS = 40 if QUICK else 200
+DELTAS, SIGNED_DELTAS = (40, 10) if QUICK else (200, 40)
 
 
 # --- what servers have ---
@@ -115,6 +115,50 @@ def test_the_state_after_every_difference_is_that_of_the_whole_zone(net, kind):
     status = daemon.zone(ZONE)
     assert status["last_transfer_type"] == "AXFR" and status["last_transfer_deltas"] == 0, status
     assert dump(daemon, ZONE) == ours
+
+
+def answers_with_proofs(net, names):
+    """All answers about these names and about a name below each that is not there; compression and order included."""
+    found = {}
+    with net.udp() as s:
+        for name in (n for base in sorted(names) for n in (base, f"not.{base}")):
+            for rdtype in ("A", "AAAA", "NS", "MX", "TXT", "CNAME", "DS", "DNSKEY", "SOA", "NSEC", "NSEC3PARAM", "TYPE65300"):
+                query = dns.message.make_query(name, rdtype, want_dnssec=True, payload=4096)
+                query.id = 0
+                found[name, rdtype] = lab.exchange_on(s, query.to_wire())
+    return found
+
+
+@lab.timeout(400)
+@lab.each(kind=["knotd-nsec", "knotd-nsec3"])
+def test_the_state_after_every_difference_of_a_signing_primary_is_that_of_its_zone(net, kind):
+    primary = start_primary(net, kind, {ZONE: lab.zone_text(ZONE, 1)}, notify=False)
+    daemon = net.lockstepd([ZONE], change={"server": {"udp-payload": 4096}})
+    net.wait_serial(ZONE, primary.serial(ZONE))
+    changes = Changes(ZONE, 11)
+    names, done = {ZONE, f"www.{ZONE}", f"deep.er.{ZONE}", f"er.{ZONE}", f"cut.{ZONE}", f"w.{ZONE}"}, 0
+    while done < SIGNED_DELTAS:
+        before = primary.serial(ZONE)
+        names.update(changes.send(net, changes.pick.choice([1, 1, 2, 8])))
+        serial = primary.serial(ZONE)
+        if serial == before:
+            continue
+        net.notify(ZONE, serial, source=lab.PRIMARY)
+        net.wait_serial(ZONE, serial)
+        status = daemon.zone(ZONE)
+        done += 1
+        assert status["last_transfer_type"] == "IXFR" and status["ixfr_fallbacks"] == 0, status
+        theirs, ours = axfr(net, ZONE), dump(daemon, ZONE)
+        assert theirs == ours, f"serial {serial}: only there {theirs - ours}, only here {ours - theirs}"
+        if done % 10 == 0:
+            # The whole zone instead of the differences: not an octet of any answer is another.
+            after_ixfr = answers_with_proofs(net, names)
+            daemon.ctl("zone", "retransfer", ZONE)
+            assert daemon.zone(ZONE)["last_transfer_type"] == "AXFR"
+            for (name, rdtype), wire in answers_with_proofs(net, names).items():
+                assert after_ixfr[name, rdtype] == wire, f"serial {serial}, {name} {rdtype}"
+    chain = "NSEC3" if kind == "knotd-nsec3" else "NSEC"
+    assert any(f" {chain.lower()} " in line for line in ours)
 
 
 @lab.each(kind=["knotd", "named", "nsd"])

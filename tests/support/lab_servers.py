@@ -208,6 +208,23 @@ class KnotdWithJournal(Knotd):
                 ("action: transfer", "action: [transfer, update]"))
 
 
+class SigningKnotd(KnotdWithJournal):
+    """Signs what comes by UPDATE."""
+
+    nsec3 = "off"
+
+    def configure(self):
+        super().configure()
+        rewrite(self.dir / "knot.conf",
+                ("template:\n", f"policy:\n  - id: sign\n    algorithm: ecdsap256sha256\n    single-type-signing: on\n"
+                                f"    nsec3: {self.nsec3}\n    nsec3-iterations: 0\ntemplate:\n"),
+                ("zonefile-load: difference", "zonefile-load: whole\n    dnssec-signing: on\n    dnssec-policy: sign"))
+
+
+class Nsec3Knotd(SigningKnotd):
+    nsec3 = "on"
+
+
 class NamedWithJournal(Named):
     more = "ixfr-from-differences yes;"
 
@@ -254,5 +271,6 @@ class TlsNamed(Named):
 
 
 PRIMARIES = {"knotd": Knotd, "nsd": Nsd, "named": Named}
-CHANGING = {"knotd": KnotdWithJournal, "named": NamedWithJournal, "nsd": NsdWithIxfr, "named-update": NamedWithUpdate}
+CHANGING = {"knotd": KnotdWithJournal, "named": NamedWithJournal, "nsd": NsdWithIxfr, "named-update": NamedWithUpdate,
+            "knotd-nsec": SigningKnotd, "knotd-nsec3": Nsec3Knotd}
 OVER_TLS = {"nsd": TlsNsd, "named": TlsNamed}

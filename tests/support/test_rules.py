@@ -29,6 +29,8 @@ TREE = {
     "control/meson.build": "files('main.c')\n",
     "tests/run": "#!/bin/bash\ntrue\n",
     "tests/lab.py": "#!/usr/bin/python3\n",
+    "tests/test_one.py": "def test_it_works(net):\n    pass\n",
+    "tests/TABLE.md": "| what | tests |\n|---|---|\n| it | `it_works` |\n| not yet | none: it is not there yet |\n",
     "bench/load.c": HEAD + "int rte_load(void);\n",
     "bench/meson.build": "files('load.c')\n",
 }
@@ -61,6 +63,9 @@ BROKEN = {
     "unsafe_string_functions_are_not_used": [{"control/main.c": FUNCTION % "sprintf(a, b);"}],
     "sources_are_built": [{"control/forgotten.c": HEAD}],
     "scripts_run_on_debian": [{"tests/lab.py": "#!/usr/bin/env python3\n"}, {"tests/run": "#!/bin/bash\nif\n"}],
+    "tables_name_tests_that_are_there": [
+        {"tests/TABLE.md": "| it | `it_worked` |\n"}, {"tests/TABLE.md": "| it | |\n"},
+        {"tests/test_one.py": "def test_something_else(net):\n    pass\n"}],
     "headers_compile_alone": [{"dataplane/dns/name.h": HEAD + "#pragma once\nsize_t name_len(void);\n"}],
     "lines_are_laid_out_by_clang_format": [{"control/main.c": HEAD + "int  f( void );\n"}],
     "state_hangs_from_a_struct": [
