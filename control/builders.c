@@ -254,6 +254,7 @@ static void finish(struct build *b, bool cancelled)
 	r->deltas = x->deltas;
 	r->not_authoritative = x->not_authoritative;
 	r->rcode = x->rcode;
+	r->opt = x->opt;
 	if (cancelled)
 		snprintf(r->text, BUILD_TEXT_CAP, "cancelled");
 	else if (x->verdict == XFRIN_MORE)

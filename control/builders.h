@@ -60,6 +60,7 @@ struct build_result {
 	struct delta_queue
 		kept; /* with a snapshot: the differences; empty if not asked for, too large, or repaired */
 	bool not_authoritative;
+	struct opt_answer opt;
 	uint16_t rcode;		      /* with XFRIN_RCODE */
 	struct builder_report report; /* what was repaired */
 	struct gate_report gate;      /* of a complete transfer */

@@ -61,6 +61,12 @@ struct config_transfers_out {
 	uint64_t delta_bytes; /* octets of those of all zones */
 };
 
+/* When a primary has our serial and another content. */
+enum config_same_serial { CONFIG_SAME_IGNORE, CONFIG_SAME_ALERT, CONFIG_SAME_TRANSFER };
+
+/* Whom a new version is taken from. */
+enum config_primary_order { CONFIG_ORDERED, CONFIG_BEST_SERIAL };
+
 struct config_zone {
 	char *name_text;			 /* presentation form with trailing dot, lower case */
 	uint8_t name[NAME_LEN_MAX];		 /* lower case */
@@ -76,6 +82,9 @@ struct config_zone {
 	uint32_t transfer_time_max;   /* seconds for a whole transfer */
 	uint32_t transfer_idle_max;   /* seconds without an octet */
 	uint32_t zonemd, dnssec;      /* enum gate_policy */
+	uint32_t same_serial;	      /* enum config_same_serial */
+	uint32_t primary_order;	      /* enum config_primary_order */
+	uint32_t notify_ixfr;	      /* 1: a NOTIFY is acted on by IXFR at once, without a SOA query */
 	uint32_t max_shrink;	      /* percent of the records a change may take away; 100: any */
 	uint32_t signature_warn;      /* seconds before the apex's signatures end; 0: never */
 	uint32_t keep_versions;	      /* former ones, for zone rollback */

@@ -131,7 +131,8 @@ struct raw_key {
 /*
  * What `defaults` and each zone may say, in one list:
  * X(key in the file, member here and way to the member of config_zone, kind, least, most, default).
- * Kinds: SECONDS, COUNT, SIZE, POLICY (off, warn, require). Bounds and defaults of SECONDS are seconds.
+ * Kinds: SECONDS, COUNT, SIZE, POLICY (off, warn, require), SAME_SERIAL,
+ * PRIMARY_ORDER and YES_NO. Bounds and defaults of SECONDS are seconds.
  *
  * Refresh, retry and expire bounds follow what Knot and BIND do (a cap of four weeks, two weeks and 24 weeks); a refresh
  * below two seconds is a mistake in the zone, not a wish. transfer-time is BIND's two hours. No limit on sizes by
@@ -151,6 +152,9 @@ struct raw_key {
 	X("transfer-idle", transfer_idle, transfer_idle_max, SECONDS, 1, 86400, 60)                \
 	X("zonemd", zonemd, zonemd, POLICY, GATE_OFF, GATE_REQUIRE, GATE_OFF)                      \
 	X("dnssec-check", dnssec_check, dnssec, POLICY, GATE_OFF, GATE_REQUIRE, GATE_WARN)         \
+	X("same-serial", same_serial, same_serial, SAME_SERIAL, 0, 0, CONFIG_SAME_ALERT)           \
+	X("primary-order", primary_order, primary_order, PRIMARY_ORDER, 0, 0, CONFIG_ORDERED)      \
+	X("notify-ixfr", notify_ixfr, notify_ixfr, YES_NO, 0, 0, 0)                                \
 	X("max-shrink", max_shrink, max_shrink, COUNT, 1, 100, 100)                                \
 	X("signature-warn", signature_warn, signature_warn, SECONDS, 0, 31536000, 172800)          \
 	X("keep-versions", keep_versions, keep_versions, COUNT, 0, 64, 1)

@@ -23,9 +23,12 @@
 
 #define V(p, t) (&(struct config_value){e, p, t})
 
-enum zone_key_kind { SECONDS, COUNT, SIZE, POLICY };
+enum zone_key_kind { SECONDS, COUNT, SIZE, YES_NO, POLICY, SAME_SERIAL, PRIMARY_ORDER };
 
 static const char *const policies[] = {[GATE_OFF] = "off", [GATE_WARN] = "warn", [GATE_REQUIRE] = "require"};
+static const char *const same_serial[] = {
+	[CONFIG_SAME_IGNORE] = "ignore", [CONFIG_SAME_ALERT] = "alert", [CONFIG_SAME_TRANSFER] = "transfer"};
+static const char *const orders[] = {[CONFIG_ORDERED] = "ordered", [CONFIG_BEST_SERIAL] = "best-serial"};
 
 /* One of CONFIG_ZONE_KEYS. */
 struct zone_key {
@@ -110,8 +113,17 @@ static void read_keys(const struct raw_zone_keys *raw, const char *at, struct co
 		case SIZE:
 			n = config_value_size(V(path, text), k->least, k->most, n);
 			break;
+		case YES_NO:
+			n = config_value_bool(V(path, text), n != 0);
+			break;
 		case POLICY:
-			n = config_value_enum(V(path, text), policies, GATE_REQUIRE + 1, (unsigned)n);
+			n = config_value_enum(V(path, text), policies, 3, (unsigned)n);
+			break;
+		case SAME_SERIAL:
+			n = config_value_enum(V(path, text), same_serial, 3, (unsigned)n);
+			break;
+		case PRIMARY_ORDER:
+			n = config_value_enum(V(path, text), orders, 2, (unsigned)n);
 			break;
 		}
 		key_set(k, zone, n);

@@ -35,9 +35,10 @@ static json_t *versions_info(const struct zones_info *z)
 		held = json_pack("{s:I, s:o, s:I}", "serial", (json_int_t)z->held_serial, "why",
 				 ctl_text(z->held_why), "since", (json_int_t)z->held_since);
 	return json_pack(
-		"{s:o, s:o, s:o, s:o}", "held", held, "barred_serial",
+		"{s:o, s:o, s:o, s:o, s:b}", "held", held, "barred_serial",
 		known_or_null(z->has_barred, z->barred_serial), "kept_serials", kept, "signatures_end",
-		known_or_null(z->has_signatures && z->signatures_end > 0, (uint64_t)z->signatures_end));
+		known_or_null(z->has_signatures && z->signatures_end > 0, (uint64_t)z->signatures_end),
+		"primary_differs", (int)z->primary_differs);
 }
 
 json_t *ctl_zone_info(const struct ctl *ctl, unsigned index)

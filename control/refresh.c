@@ -144,12 +144,6 @@ static void end_by_rcode(struct refresh *r, const struct refresh_answer *answer)
 	end_failed(r, text, true);
 }
 
-static bool edns_may_be_why(const struct refresh *r, uint16_t rcode)
-{
-	return !r->no_edns &&
-	       (rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP || rcode == DNS_RCODE_BADVERS);
-}
-
 /* A stream cannot bring a better one; on UDP wait, but not for a flood. r->last says why. */
 static void reject_message(struct refresh *r)
 {
@@ -197,7 +191,7 @@ static void take_message(struct refresh *r, uint8_t *msg, size_t len)
 		r->tcp = true;
 		r->tries = 0;
 		try_again(r);
-	} else if (v == REFRESH_RCODE && edns_may_be_why(r, result.answer.rcode)) {
+	} else if (v == REFRESH_RCODE && !r->no_edns && opt_may_be_why(result.answer.rcode)) {
 		r->no_edns = true;
 		r->tries = 0;
 		try_again(r);

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "control/link.h"
+#include "control/opt.h"
 #include "control/tsig.h"
 #include "dataplane/dns/rdata.h"
 
@@ -39,11 +40,16 @@ struct refresh_answer {
 	struct soa soa; /* names NULL */
 	uint16_t rcode; /* with OPT's part */
 	bool authoritative;
+	struct opt_answer opt;
+	/* To tell versions with the same serial apart: of the SOA's canonical data and of its RRSIGs, in any order. */
+	uint64_t soa_hash;
+	uint64_t signatures_hash;
+	unsigned signature_cnt;
 };
 
 #define REFRESH_QUERY_MAX 512
 
-/* Writes a SOA query to out, room for REFRESH_QUERY_MAX octets, and returns its length. */
+/* With edns it asks for RRSIGs and EXPIRE too. Writes a SOA query to out, room for REFRESH_QUERY_MAX octets, and returns its length. */
 size_t refresh_query_put(const uint8_t *apex, uint16_t id, bool edns, uint8_t *out);
 
 /* Any octets. out is valid for REFRESH_OK; its rcode also for REFRESH_RCODE. rdata: RDATA_LEN_MAX octets of room. */

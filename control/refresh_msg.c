@@ -15,13 +15,8 @@ size_t refresh_query_put(const uint8_t *apex, uint16_t id, bool edns, uint8_t *o
 	wire_put_bytes(&w, apex, name_len(apex));
 	wire_put16(&w, DNS_TYPE_SOA);
 	wire_put16(&w, DNS_CLASS_IN);
-	if (edns) {
-		wire_put8(&w, 0);
-		wire_put16(&w, DNS_TYPE_OPT);
-		wire_put16(&w, 1232); /* RFC 9715 3.2 */
-		wire_put32(&w, 0);
-		wire_put16(&w, 0);
-	}
+	if (edns)
+		opt_put(&w, true);
 	return DNS_HEADER_LEN + wire_out_len(&w);
 }
 
@@ -30,7 +25,27 @@ struct section {
 	uint8_t *rdata;
 	unsigned soas;
 	struct soa soa;
+	struct refresh_answer *out;
 };
+
+/* FNV-1a. Who makes two versions with the same hash might as well have sent the same one. */
+static uint64_t hash_octets(const uint8_t *p, size_t len)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	while (len-- > 0)
+		h = (h ^ *p++) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static void take_soa(struct section *s, size_t len)
+{
+	uint8_t canonical[2 * NAME_LEN_MAX + 20];
+
+	s->soas++;
+	rdata_canonical(DNS_TYPE_SOA, canonical, s->rdata, (uint16_t)len);
+	s->out->soa_hash = hash_octets(canonical, len);
+}
 
 static void read_answer(struct wire_in *in, struct section *s)
 {
@@ -45,27 +60,30 @@ static void read_answer(struct wire_in *in, struct section *s)
 	rdlen = wire_get16(in);
 	if (in->bad)
 		return;
-	if (type != DNS_TYPE_SOA || class != DNS_CLASS_IN || !name_equal(owner, s->apex)) {
+	if ((type != DNS_TYPE_SOA && type != DNS_TYPE_RRSIG) || class != DNS_CLASS_IN ||
+	    !name_equal(owner, s->apex)) {
 		wire_get_bytes(in, rdlen);
 		return;
 	}
 	len = rdata_get(in, type, rdlen, s->rdata);
-	if (len < 0 || soa_parse(s->rdata, (size_t)len, &s->soa) < 0)
+	if (len < 0 || (type == DNS_TYPE_SOA && soa_parse(s->rdata, (size_t)len, &s->soa) < 0)) {
 		in->bad = true;
-	else
-		s->soas++;
+	} else if (type == DNS_TYPE_SOA) {
+		take_soa(s, (size_t)len);
+	} else if (wire_load16(s->rdata) == DNS_TYPE_SOA) {
+		s->out->signatures_hash ^= hash_octets(s->rdata, (size_t)len);
+		s->out->signature_cnt++;
+	}
 }
 
-/* Only OPT matters: the upper bits of the RCODE, RFC 6891 6.1.3. */
-static uint16_t read_others(struct wire_in *in, unsigned cnt)
+/* Only OPT matters. */
+static void read_others(struct wire_in *in, unsigned cnt, struct opt_answer *out)
 {
 	struct record record;
-	uint16_t upper = 0;
 
 	while (cnt-- > 0 && record_get(in, &record))
 		if (record.type == DNS_TYPE_OPT)
-			upper = (uint16_t)(record.ttl >> 24 << 4);
-	return upper;
+			opt_get(&record, out);
 }
 
 static bool question_matches(struct wire_in *in, const uint8_t *apex)
@@ -83,7 +101,8 @@ enum refresh_verdict refresh_answer_get(const uint8_t *msg, size_t len, const ui
 					uint8_t *rdata, struct refresh_answer *out)
 {
 	struct wire_in in = wire_in_init(msg, len);
-	struct section answer = {.apex = apex, .rdata = rdata};
+	struct refresh_answer got = {0};
+	struct section answer = {.apex = apex, .rdata = rdata, .out = &got};
 	uint16_t flags, rcode, cnt[4];
 	unsigned i;
 
@@ -108,7 +127,8 @@ enum refresh_verdict refresh_answer_get(const uint8_t *msg, size_t len, const ui
 		return REFRESH_TRUNCATED;
 	for (i = 0; i < cnt[1] && !in.bad; i++)
 		read_answer(&in, &answer);
-	rcode |= read_others(&in, (unsigned)cnt[2] + cnt[3]);
+	read_others(&in, (unsigned)cnt[2] + cnt[3], &got.opt);
+	rcode |= got.opt.upper_rcode;
 	if (in.bad || wire_in_left(&in) > 0)
 		return REFRESH_MALFORMED;
 	if (rcode != DNS_RCODE_NOERROR) {
@@ -117,6 +137,7 @@ enum refresh_verdict refresh_answer_get(const uint8_t *msg, size_t len, const ui
 	}
 	if (answer.soas != 1)
 		return answer.soas == 0 ? REFRESH_NO_SOA : REFRESH_TWO_SOAS;
+	*out = got;
 	out->soa = answer.soa;
 	out->soa.mname = NULL;
 	out->soa.rname = NULL;

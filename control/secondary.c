@@ -28,6 +28,7 @@ struct step {
 	struct secondary *s;
 	const struct secondary_event *e;
 	struct secondary_actions a;
+	bool direct; /* the round that begins may */
 };
 
 static uint32_t clamp(uint32_t v, uint32_t min, uint32_t max)
@@ -115,10 +116,12 @@ static uint16_t round_primary(const struct secondary *s)
 static void ask_primary(struct step *st)
 {
 	struct secondary *s = st->s;
-	bool transfer = s->forced || (s->content == SECONDARY_NO_CONTENT && !s->has_barred);
+	bool direct = s->direct && s->step == 0;
+	bool transfer = s->forced || direct || (s->content == SECONDARY_NO_CONTENT && !s->has_barred);
 
-	s->whole = true;
+	s->whole = !direct;
 	s->asked = round_primary(s);
+	s->replace = false;
 	s->activity = transfer ? SECONDARY_TRANSFERRING : SECONDARY_QUERYING;
 	st->a.what |= transfer ? SECONDARY_TRANSFER : SECONDARY_QUERY;
 	st->a.primary = s->asked;
@@ -138,6 +141,8 @@ static void begin_round(struct step *st, uint16_t first, enum secondary_class cl
 	s->round_newer = false;
 	s->round_equal = false;
 	s->round_lower = false;
+	s->has_best = false;
+	s->direct = st->direct && s->content == SECONDARY_SERVED && !s->forced;
 	s->check_at = NEVER;
 	st->a.what &= ~(uint32_t)(SECONDARY_QUERY | SECONDARY_TRANSFER);
 	ask_primary(st);
@@ -196,7 +201,9 @@ static void act_on_notify(struct step *st, uint16_t primary, bool has_serial, ui
 	if (has_serial)
 		note_wanted(s, serial);
 	s->attempts = 0;
+	st->direct = st->e->kind == SECONDARY_EV_NOTIFY && st->e->direct;
 	begin_round(st, primary, SECONDARY_BY_NOTIFY);
+	st->direct = false;
 }
 
 static void take_deferred(struct step *st)
@@ -274,6 +281,7 @@ static void end_round(struct step *st, bool ok, bool changed)
 
 	s->activity = SECONDARY_IDLE;
 	s->forced = false;
+	s->replace = false;
 	st->a.what |= ok ? SECONDARY_ROUND_OK : SECONDARY_ROUND_FAILED;
 	st->a.ended_round = s->round;
 	/* Without content there is no refresh timer, even if all is well: the first version is held. */
@@ -295,17 +303,6 @@ static void end_round(struct step *st, bool ok, bool changed)
 	take_deferred(st);
 }
 
-/* This primary did not help; what the round has found counts when all have been asked. */
-static void next_primary(struct step *st)
-{
-	struct secondary *s = st->s;
-
-	if (++s->step < s->primary_cnt)
-		ask_primary(st);
-	else
-		end_round(st, (s->round_equal || s->round_lower) && !s->round_newer, false);
-}
-
 static void transfer_from_asked(struct step *st, bool whole)
 {
 	st->s->whole = whole;
@@ -314,6 +311,35 @@ static void transfer_from_asked(struct step *st, bool whole)
 	st->a.what |= SECONDARY_TRANSFER;
 	st->a.primary = st->s->asked;
 	st->a.class = st->s->class;
+}
+
+static bool compares_all(const struct secondary *s)
+{
+	return s->caps->best_serial && s->class != SECONDARY_BY_NOTIFY && s->primary_cnt > 1;
+}
+
+/* All have been asked. */
+static void transfer_from_best(struct step *st)
+{
+	struct secondary *s = st->s;
+
+	s->has_best = false;
+	s->asked = s->best_primary;
+	transfer_from_asked(st,
+			    s->content == SECONDARY_NO_CONTENT || !serial_newer(s->best_serial, s->serial));
+}
+
+/* This primary did not help; what the round has found counts when all have been asked. */
+static void next_primary(struct step *st)
+{
+	struct secondary *s = st->s;
+
+	if (++s->step < s->primary_cnt)
+		ask_primary(st);
+	else if (s->has_best)
+		transfer_from_best(st);
+	else
+		end_round(st, (s->round_equal || s->round_lower) && !s->round_newer, false);
 }
 
 /*
@@ -340,7 +366,7 @@ static void no_news(struct step *st, uint32_t than)
 
 	s->round_equal = true;
 	s->primary_behind = false;
-	if (s->round_newer || (s->has_wanted && serial_newer(s->wanted, than)))
+	if (s->round_newer || compares_all(s) || (s->has_wanted && serial_newer(s->wanted, than)))
 		next_primary(st);
 	else
 		end_round(st, true, false);
@@ -371,6 +397,14 @@ static void pass_over_barred(struct step *st)
 	no_news(st, st->s->barred_serial);
 }
 
+/* Our serial, and another content: the differences are not to be had, the whole is. */
+static void replace_version(struct step *st)
+{
+	put_expiry_off(st);
+	st->s->replace = true;
+	transfer_from_asked(st, true);
+}
+
 static void keep_version(struct step *st, uint32_t serial)
 {
 	struct secondary *s = st->s;
@@ -379,6 +413,23 @@ static void keep_version(struct step *st, uint32_t serial)
 	s->primary_behind = true;
 	st->a.what |=
 		serial_incomparable(serial, s->serial) ? SECONDARY_NOTE_INCOMPARABLE : SECONDARY_NOTE_LOWER;
+	next_primary(st);
+}
+
+/* From who has it, or from who turns out to have the newest. */
+static void take_newer(struct step *st, uint32_t serial)
+{
+	struct secondary *s = st->s;
+
+	if (!compares_all(s)) {
+		transfer_from_asked(st, !serial_newer(serial, s->serial));
+		return;
+	}
+	if (!s->has_best || serial_newer(serial, s->best_serial)) {
+		s->has_best = true;
+		s->best_serial = serial;
+		s->best_primary = s->asked;
+	}
 	next_primary(st);
 }
 
@@ -397,10 +448,12 @@ static void on_answer(struct step *st)
 		pass_over_barred(st);
 	else if (s->content == SECONDARY_NO_CONTENT)
 		transfer_from_asked(st, true);
+	else if (serial == s->serial && st->e->differs)
+		replace_version(st);
 	else if (serial == s->serial)
 		confirm_version(st);
 	else if (s->content == SECONDARY_EXPIRED || serial_newer(serial, s->serial))
-		transfer_from_asked(st, !serial_newer(serial, s->serial));
+		take_newer(st, serial);
 	else
 		keep_version(st, serial);
 }
@@ -436,7 +489,9 @@ static void on_not_received(struct step *st)
 
 	if (s->activity != SECONDARY_TRANSFERRING)
 		return;
-	if (st->e->fall_back && !s->whole)
+	if (st->e->again)
+		transfer_from_asked(st, s->whole);
+	else if (st->e->fall_back && !s->whole)
 		transfer_from_asked(st, true);
 	else
 		next_primary(st);
@@ -504,14 +559,23 @@ static void discard(struct step *st)
 		keep_version(st, st->e->serial);
 }
 
+static bool is_welcome(const struct secondary *s, uint32_t serial)
+{
+	if (s->forced)
+		return true;
+	if (is_barred(s, serial))
+		return false;
+	return s->content != SECONDARY_SERVED || serial_newer(serial, s->serial) ||
+	       (s->replace && serial == s->serial);
+}
+
 /* Before the check, or after it: what is served may have changed in between. */
 static void take_version(struct step *st)
 {
 	struct secondary *s = st->s;
 	uint32_t serial = st->e->serial;
 
-	if (!s->forced &&
-	    (is_barred(s, serial) || (s->content == SECONDARY_SERVED && !serial_newer(serial, s->serial)))) {
+	if (!is_welcome(s, serial)) {
 		discard(st);
 		return;
 	}

@@ -43,11 +43,13 @@ enum secondary_gate {
 enum secondary_class { SECONDARY_BY_NOTIFY, SECONDARY_BY_OPERATOR, SECONDARY_BY_TIMER };
 #define SECONDARY_CLASS_CNT 3
 
-/* Bounds for the SOA's timers, seconds. A maximum of 0: none. */
+/* Bounds for the SOA's timers, seconds, a maximum of 0: none; and whom to take a new version from. */
 struct secondary_caps {
 	uint32_t refresh_min, refresh_max;
 	uint32_t retry_min, retry_max;
 	uint32_t expire_min, expire_max;
+	/* All primaries are asked, and the newest version is taken; but a NOTIFY is acted on at once. */
+	bool best_serial;
 };
 
 /* As they stand in the SOA, seconds. */
@@ -80,7 +82,10 @@ struct secondary_event {
 	uint16_t primary; /* index */
 	bool has_serial;
 	bool fall_back; /* what failed was IXFR, and the primary is there: AXFR may do */
+	bool again;	/* ... or it was for a reason that is gone: the same once more */
+	bool differs;	/* the same serial has another content there, and is to be transferred */
 	bool waiting;	/* the query or transfer asked for last has not been sent: it stands in a queue */
+	bool direct;	/* with NOTIFY: the notifier may be asked for differences without a question first */
 	bool has_expire; /* with ANSWER, UP_TO_DATE, RECEIVED and CHECKED: the primary told when its copy expires */
 	uint8_t gate;	 /* enum secondary_gate */
 	uint32_t expire; /* ... in seconds from now (RFC 7314) */
@@ -140,6 +145,8 @@ struct secondary {
 	uint32_t deferred_serial;
 	uint32_t primary_serial;
 	uint32_t barred_serial;
+	uint32_t best_serial; /* in this round, and who has it; with has_best */
+	uint16_t best_primary;
 	uint16_t primary_cnt;
 	uint16_t first; /* the round begins with this primary, then all others in order */
 	uint16_t step;
@@ -163,6 +170,9 @@ struct secondary {
 	bool has_primary_serial;
 	bool primary_behind;
 	bool timers_odd;
+	bool direct; /* the round's first request is for differences */
+	bool has_best;
+	bool replace; /* the transfer that runs may bring our serial */
 	bool has_barred;
 	bool held; /* the barred version waits for the operator */
 };

@@ -80,6 +80,8 @@ static void on_built(void *arg, struct build_result *b)
 		.added = b->added,
 		.removed = b->removed,
 		.not_authoritative = b->not_authoritative,
+		.edns_refused = x->request.edns && b->verdict == XFRIN_RCODE && opt_may_be_why(b->rcode),
+		.opt = b->opt,
 		.report = b->report,
 		.gate = b->gate,
 	};
@@ -194,13 +196,15 @@ static int make_request(struct xfr *x, const struct xfrin_request *request)
 static int begin(struct xfr *x)
 {
 	const struct build_calls calls = {.room = on_room, .done = on_built, .arg = x};
-	struct build_request b = {
-		.base = x->request.base,
-		.limits = x->request.limits,
-		.gate = x->request.gate,
-		.transfer = {.id = random_u16(), .qtype = x->request.qtype, .serial = x->request.serial},
-		.tsig = x->request.primary->key != NULL ? &x->tsig : NULL,
-		.keep_max = x->request.keep_max};
+	struct build_request b = {.base = x->request.base,
+				  .limits = x->request.limits,
+				  .gate = x->request.gate,
+				  .transfer = {.id = random_u16(),
+					       .qtype = x->request.qtype,
+					       .serial = x->request.serial,
+					       .edns = x->request.edns},
+				  .tsig = x->request.primary->key != NULL ? &x->tsig : NULL,
+				  .keep_max = x->request.keep_max};
 	int ret;
 
 	memcpy(b.transfer.apex, x->request.apex, NAME_LEN_MAX);

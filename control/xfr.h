@@ -31,6 +31,7 @@ struct xfr_request {
 	const struct snapshot *base; /* IXFR: ours, held by the caller until done */
 	struct builder_limits limits;
 	struct gate_request gate;
+	bool edns;	     /* ask for EXPIRE */
 	uint32_t time_max_s; /* for all of it; 0: none */
 	uint32_t idle_max_s; /* without an octet; 0: none */
 	uint64_t keep_max;   /* octets of differences to keep; 0: none */
@@ -49,6 +50,8 @@ struct xfr_result {
 	uint64_t started_ns;		 /* uv_hrtime when it was begun */
 	bool reached; /* a connection was made, and over TLS the primary was whom we want */
 	bool not_authoritative;
+	bool edns_refused; /* it may be for the OPT record that the primary answered with an error */
+	struct opt_answer opt;
 	struct builder_report report; /* what was repaired */
 	struct gate_report gate;      /* of a snapshot, or why there is none */
 	char text[BUILD_TEXT_CAP];    /* why it failed and where; empty if ok */

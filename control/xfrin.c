@@ -219,14 +219,16 @@ static enum xfrin_verdict read_record(struct xfrin *x, struct wire_in *in)
 	return take_record(x, &r);
 }
 
-/* Authority and additional records mean nothing here (RFC 5936 2.2.4, 2.2.5) but for OPT's share of the RCODE. */
+/* Authority and additional records mean nothing here (RFC 5936 2.2.4, 2.2.5) but for OPT. */
 static void skip_records(struct xfrin *x, struct wire_in *in, unsigned cnt)
 {
 	struct record record;
 
 	while (cnt-- > 0 && record_get(in, &record))
-		if (record.type == DNS_TYPE_OPT)
-			x->rcode |= (uint16_t)(record.ttl >> 24 << 4);
+		if (record.type == DNS_TYPE_OPT) {
+			opt_get(&record, &x->opt);
+			x->rcode |= x->opt.upper_rcode;
+		}
 }
 
 static enum xfrin_verdict read_question(struct xfrin *x, struct wire_in *in, unsigned cnt)
@@ -435,10 +437,13 @@ size_t xfrin_request_put(const struct xfrin_request *request, uint8_t *out)
 	wire_store16(out, request->id);
 	wire_store16(out + 4, 1);
 	wire_store16(out + 8, incremental);
+	wire_store16(out + 10, request->edns);
 	wire_put_bytes(&w, request->apex, name_len(request->apex));
 	wire_put16(&w, request->qtype);
 	wire_put16(&w, DNS_CLASS_IN);
 	if (incremental)
 		put_own_soa(&w, request->serial);
+	if (request->edns)
+		opt_put(&w, false);
 	return DNS_HEADER_LEN + wire_out_len(&w);
 }

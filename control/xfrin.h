@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "control/opt.h"
 #include "dataplane/dns/rdata.h"
 
 enum xfrin_verdict {
@@ -47,6 +48,7 @@ struct xfrin_request {
 	uint16_t id;
 	uint16_t qtype;	 /* AXFR or IXFR */
 	uint32_t serial; /* IXFR: ours */
+	bool edns;	 /* asks for EXPIRE too (RFC 7314 3) */
 };
 
 /*
@@ -81,6 +83,7 @@ struct xfrin {
 	uint64_t deltas;	/* IXFR: differences begun */
 	uint16_t rcode;		/* with the upper bits from OPT (RFC 6891 6.1.3) */
 	bool not_authoritative; /* some message lacked AA (RFC 5936 2.2.1): tolerated, to be logged */
+	struct opt_answer opt;	/* of the last message that had one */
 	int sink_error;
 	/* Where it went wrong: the record being read. message and record count from 1; record 0: not in a record. */
 	uint64_t message;
@@ -113,7 +116,7 @@ const char *xfrin_describe(const struct xfrin *x, char buf[XFRIN_TEXT_CAP]);
 
 /*
  * The request: header, question, for IXFR our SOA in the authority section (RFC 1995 3: the primary reads its
- * serial only, so its names are the root). out: room for XFRIN_REQUEST_MAX octets. Returns its length.
+ * serial only, so its names are the root), OPT. out: room for XFRIN_REQUEST_MAX octets. Returns its length.
  */
 #define XFRIN_REQUEST_MAX 512
 size_t xfrin_request_put(const struct xfrin_request *request, uint8_t *out);

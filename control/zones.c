@@ -136,6 +136,7 @@ static int add_zone(struct zones *z, unsigned i)
 		.retry_max = c->retry_max,
 		.expire_min = c->expire_min,
 		.expire_max = c->expire_max,
+		.best_serial = c->primary_order == CONFIG_BEST_SERIAL,
 	};
 	secondary_init(&zn->secondary, (uint16_t)c->primary_cnt, &zn->caps);
 	if (z->env.onward != NULL)
@@ -366,7 +367,9 @@ static uint16_t accept_notify(struct zone *zn, uint16_t primary, const struct no
 	struct secondary_event e = {.kind = SECONDARY_EV_NOTIFY,
 				    .primary = primary,
 				    .has_serial = n->has_serial,
-				    .serial = n->serial};
+				    .serial = n->serial,
+				    .direct = n->has_serial && zn->config->notify_ixfr &&
+					      zone_gives_ixfr(zn, primary)};
 	bool waited = zn->secondary.deferred;
 	struct secondary_actions a;
 
@@ -562,6 +565,7 @@ void zones_info(const struct zones *z, unsigned index, struct zones_info *out)
 		.last_transfer_added = zn->added,
 		.last_transfer_removed = zn->removed,
 		.ixfr_fallbacks = zn->ixfr_fallbacks,
+		.primary_differs = zn->primary_differs,
 		.last_error_at = zn->last_error_at,
 	};
 	tell_versions(zn, out);

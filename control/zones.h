@@ -61,9 +61,10 @@ struct zones_info {
 	uint32_t serial;	 /* if loaded */
 	uint32_t primary_serial; /* last one a primary told; 0 with has_primary_serial false */
 	bool has_primary_serial;
-	bool primary_behind; /* the primary asked last has a lower serial: kept, not transferred */
-	bool timers_odd;     /* SOA breaks retry < refresh or expire > refresh + retry */
-	const char *primary; /* config name of the one in use, or NULL */
+	bool primary_behind;  /* the primary asked last has a lower serial: kept, not transferred */
+	bool primary_differs; /* the primary asked last has our serial and another content */
+	bool timers_odd;      /* SOA breaks retry < refresh or expire > refresh + retry */
+	const char *primary;  /* config name of the one in use, or NULL */
 	char primary_address[CONFIG_ADDRESS_TEXT_CAP];
 	int64_t last_check;  /* last answered SOA query */
 	int64_t last_change; /* last publication */
@@ -129,6 +130,7 @@ int zones_rollback(struct zones *z, unsigned index, const uint32_t *serial);
 	X(soa_failures, "SOA queries that timed out or failed")                                             \
 	X(soa_rejected, "SOA responses ignored: wrong id, question or address, or malformed")               \
 	X(serial_lower, "SOA responses with a serial lower than ours")                                      \
+	X(serial_same, "SOA responses with our serial and another content")                                 \
 	X(transfers_started, "transfers started")                                                           \
 	X(transfers_ok, "transfers published")                                                              \
 	X(transfers_failed, "transfers that failed; the served version stayed")                             \

@@ -74,6 +74,7 @@ struct zone {
 	uint32_t signatures_end; /* gate_signatures_end of the version held; with has_signatures */
 	int64_t signatures_told; /* CLOCK_REALTIME, s: when their end was last warned of */
 	bool has_signatures;
+	bool primary_differs;
 	bool ixfr_refused; /* the last IXFR was answered with an error: remembered if AXFR then works */
 	bool by_ixfr;	   /* the version held came as differences */
 	char *last_error;
@@ -83,6 +84,9 @@ struct zone {
 struct zone_health {
 	unsigned failures; /* in a row */
 	int64_t failed_ms;
+	/* OPT in transfer requests, RFC 6891 7. */
+	bool knows_edns, lacks_edns; /* by its last answer to a SOA query; neither: not known */
+	int64_t no_edns_until;	     /* loop ms: it did not like it in a transfer request */
 };
 
 struct zones {
@@ -138,6 +142,12 @@ void zone_drop_held(struct zone *zn);
 
 /* Warns, at most once a day, when the signatures of what is served end soon. */
 void zone_watch_signatures(struct zone *zn);
+
+/* zones_same.c. Whether the answer to a SOA query is about another content than ours although the serial is the same. */
+bool zone_differs(struct zone *zn, const struct refresh_answer *answer);
+
+/* Whether this primary may be asked for differences: so configured, and not known to refuse. */
+bool zone_gives_ixfr(const struct zone *zn, uint16_t primary);
 
 int64_t zones_wall_s(void);
 const char *zone_peer_text(const struct zone *zn,

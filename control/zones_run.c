@@ -22,6 +22,9 @@
 /* A primary that answers IXFR with an error and AXFR well is asked for AXFR at once for this long. */
 #define NO_IXFR_MS 3600000
 
+/* The same for one that answers a request with an OPT record by an error: FORMERR, NOTIMP or BADVERS (RFC 6891 7). */
+#define NO_EDNS_MS 3600000
+
 /* Timers handled in one turn of the loop: sockets are not kept waiting by a sweep of many zones. */
 #define TIMERS_PER_TURN 4096
 
@@ -276,6 +279,8 @@ static void on_answered(void *arg, const struct refresh_result *r)
 		return;
 	}
 	zn->last_check = zones_wall_s();
+	zone_health(zn, zn->secondary.asked)->knows_edns = r->answer.opt.present;
+	zone_health(zn, zn->secondary.asked)->lacks_edns = !r->answer.opt.present;
 	if (!r->answer.authoritative &&
 	    log_allow(zn->all->env.log, &zn->all->limit_aa, LOG_BURST, "soa-not-authoritative"))
 		log_event(zn->all->env.log, LOG_WARNING, "soa-not-authoritative", zn->config->name_text,
@@ -283,6 +288,9 @@ static void on_answered(void *arg, const struct refresh_result *r)
 			  r->answer.soa.serial);
 	e.kind = SECONDARY_EV_ANSWER;
 	e.serial = r->answer.soa.serial;
+	e.has_expire = r->answer.opt.has_expire;
+	e.expire = r->answer.opt.expire;
+	e.differs = zone_differs(zn, &r->answer) && zn->config->same_serial == CONFIG_SAME_TRANSFER;
 	report(zn, &e);
 }
 
@@ -295,11 +303,11 @@ static int start_query(struct zone *zn)
 
 /* --- IXFR or AXFR --- */
 
-static bool refuses_ixfr(const struct zone *zn)
+bool zone_gives_ixfr(const struct zone *zn, uint16_t primary)
 {
-	const struct secondary *s = &zn->secondary;
-
-	return zn->no_ixfr_until != NULL && (int64_t)uv_now(zn->all->env.loop) < zn->no_ixfr_until[s->asked];
+	return zone_primary(zn, primary)->ixfr &&
+	       (zn->no_ixfr_until == NULL ||
+		(int64_t)uv_now(zn->all->env.loop) >= zn->no_ixfr_until[primary]);
 }
 
 /* It answered IXFR with an error and gave the whole zone: it does not do IXFR. Without memory it is asked again. */
@@ -318,7 +326,7 @@ static void choose_type(struct zone *zn, struct xfr_request *request)
 {
 	const struct snapshot *ours = zone_ours(zn);
 
-	if (zn->secondary.whole || !request->primary->ixfr || refuses_ixfr(zn) || ours == NULL)
+	if (zn->secondary.whole || !zone_gives_ixfr(zn, zn->secondary.asked) || ours == NULL)
 		return;
 	zn->base = snapshot_hold(ours);
 	request->qtype = DNS_TYPE_IXFR;
@@ -407,7 +415,8 @@ static void log_published(const struct zone *zn, const struct xfr_result *r, boo
 
 static void transfer_received(struct zone *zn, const struct xfr_result *r)
 {
-	struct secondary_event e = {.kind = SECONDARY_EV_RECEIVED};
+	struct secondary_event e = {
+		.kind = SECONDARY_EV_RECEIVED, .has_expire = r->opt.has_expire, .expire = r->opt.expire};
 	bool had = zn->secondary.content != SECONDARY_NO_CONTENT;
 	uint32_t old = zn->secondary.serial;
 	struct secondary_actions a;
@@ -442,16 +451,28 @@ static void transfer_received(struct zone *zn, const struct xfr_result *r)
 			  r->soa.serial);
 }
 
+/* What knows EDNS and says FORMERR to IXFR means IXFR. */
+static bool knows_edns(const struct zone *zn)
+{
+	return zone_health(zn, zn->secondary.asked)->knows_edns;
+}
+
 static void end_without_snapshot(struct zone *zn, const struct xfr_result *r, bool incremental)
 {
 	struct secondary_event e = {.kind = r->up_to_date ? SECONDARY_EV_UP_TO_DATE
 							  : SECONDARY_EV_NOT_RECEIVED,
 				    .serial = r->soa.serial,
+				    .has_expire = r->opt.has_expire,
+				    .expire = r->opt.expire,
+				    .again = r->edns_refused && !(incremental && knows_edns(zn)),
 				    .fall_back = incremental && r->reached};
 
 	zn->ixfr_refused = false;
 	zn->all->cnt[ZONES_CNT_gate_refused] += r->gate.refused;
-	if (!r->ok && e.fall_back)
+	if (e.again)
+		zone_health(zn, zn->secondary.asked)->no_edns_until =
+			(int64_t)uv_now(zn->all->env.loop) + NO_EDNS_MS;
+	else if (!r->ok && e.fall_back)
 		fell_back(zn, r);
 	else if (!r->ok)
 		transfer_failed(zn, incremental ? "IXFR" : "AXFR", r->text);
@@ -481,6 +502,13 @@ static void on_transferred(void *arg, struct xfr_result *r)
 	zones_pump(zn->all);
 }
 
+static bool wants_edns(const struct zone *zn)
+{
+	const struct zone_health *h = zone_health(zn, zn->secondary.asked);
+
+	return !h->lacks_edns && (int64_t)uv_now(zn->all->env.loop) >= h->no_edns_until;
+}
+
 /* Returns 0, or -errno with nothing begun. */
 static int start_transfer(struct zone *zn)
 {
@@ -499,6 +527,7 @@ static int start_transfer(struct zone *zn)
 
 	memcpy(request.apex, c->name, name_len(c->name));
 	zone_gate_request(zn, &request.gate);
+	request.edns = wants_edns(zn);
 	choose_type(zn, &request);
 	z->cnt[ZONES_CNT_transfers_started]++;
 	log_event(z->env.log, LOG_INFO, "transfer-start", c->name_text, zone_peer_text(zn, peer),

@@ -244,6 +244,8 @@ static void show_zone_versions(const json_t *z)
 	if (json_is_object(held))
 		line("held back", "serial %s, %s; since %s", number(held, "serial", a), text_of(held, "why"),
 		     moment(held, "since", b));
+	if (true_in(z, "primary_differs"))
+		line("", "the primary has our serial and another content");
 	if (json_is_integer(json_object_get(z, "barred_serial")))
 		line("waits for", "a newer version than %s", number(z, "barred_serial", a));
 	for (size_t i = 0; i < json_array_size(kept); i++)

@@ -143,6 +143,36 @@ static void the_upper_bits_of_the_rcode_come_from_opt(void **state)
 	assert_int_equal(answer.rcode, DNS_RCODE_BADVERS);
 }
 
+/* Behind all that is in m: options as they stand. */
+static void put_opt(const void *options, size_t len)
+{
+	uint8_t *at = message_record(&m, 10, ".", DNS_TYPE_OPT, 1232, 0);
+
+	wire_put_bytes(&m.w, options, len);
+	message_record_end(&m, at);
+}
+
+static void expire_is_read_where_it_is_well_formed(void **state)
+{
+	begin(ID, GOOD, "example.", DNS_TYPE_SOA, IN);
+	message_soa(&m, "example.", 7);
+	put_opt("\0\3\0\1x\0\x09\0\4\0\0\1\2", 13);
+	assert_int_equal(get(), REFRESH_OK);
+	assert_true(answer.opt.present);
+	assert_true(answer.opt.has_expire);
+	assert_int_equal(answer.opt.expire, 0x102);
+	begin(ID, GOOD, "example.", DNS_TYPE_SOA, IN);
+	message_soa(&m, "example.", 7);
+	put_opt("\0\x09\0\0\0\x09\0\3\0\0\1\0\x09\0\5\0\0", 17);
+	assert_int_equal(get(), REFRESH_OK);
+	assert_true(answer.opt.present);
+	assert_false(answer.opt.has_expire);
+	begin(ID, GOOD, "example.", DNS_TYPE_SOA, IN);
+	message_soa(&m, "example.", 7);
+	assert_int_equal(get(), REFRESH_OK);
+	assert_false(answer.opt.present);
+}
+
 static void truncation_is_seen_before_the_records(void **state)
 {
 	begin(ID, GOOD | DNS_FLAG_TC, "example.", DNS_TYPE_SOA, IN);
@@ -173,7 +203,8 @@ static void a_short_soa_is_malformed(void **state)
 static void the_query_asks_for_the_soa_without_recursion(void **state)
 {
 	static const uint8_t plain[] = "\x43\x21\0\0\0\1\0\0\0\0\0\0\7example\0\0\6\0\1";
-	static const uint8_t opt[] = "\0\0\x29\4\xD0\0\0\0\0\0\0";
+	/* DO, and an empty EXPIRE (RFC 7314 3) */
+	static const uint8_t opt[] = "\0\0\x29\4\xD0\0\0\x80\0\0\4\0\x09\0\0";
 	uint8_t apex[NAME_LEN_MAX], out[REFRESH_QUERY_MAX];
 
 	name_from_text("example.", apex);
@@ -196,6 +227,7 @@ int main(void)
 		cmocka_unit_test(the_rcode_is_told),
 		cmocka_unit_test(formerr_needs_no_question),
 		cmocka_unit_test(the_upper_bits_of_the_rcode_come_from_opt),
+		cmocka_unit_test(expire_is_read_where_it_is_well_formed),
 		cmocka_unit_test(truncation_is_seen_before_the_records),
 		cmocka_unit_test(an_answer_cut_at_any_octet_is_foreign),
 		cmocka_unit_test(a_short_soa_is_malformed),

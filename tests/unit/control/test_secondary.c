@@ -468,6 +468,26 @@ static const struct row rows[] = {
 	 EV(RESUME),
 	 {DROP_HELD | QUERY, SERVED, QUERYING, 5, 0, 0, OLD_EXPIRE}},
 
+	/* the same serial, another content */
+	{"another_content_under_our_serial_is_transferred_whole",
+	 {SERVED, QUERYING, 5},
+	 EV(ANSWER, .serial = 5, .differs = true),
+	 {TRANSFER, SERVED, TRANSFERRING, 5, 0, 0, NEW_EXPIRE}},
+
+	/* differences without a question first */
+	{"a_notify_may_begin_with_the_differences",
+	 {SERVED, IDLE, 5, 3},
+	 EV(NOTIFY, .primary = 1, .has_serial = true, .serial = 6, .direct = true),
+	 {TRANSFER, SERVED, TRANSFERRING, 5, 1, 0, OLD_EXPIRE}},
+	{"an_expired_zone_is_asked_about_first",
+	 {EXPIRED, IDLE, 5},
+	 EV(NOTIFY, .has_serial = true, .serial = 6, .direct = true),
+	 {QUERY, EXPIRED, QUERYING, 5}},
+	{"what_failed_for_a_reason_that_is_gone_is_asked_for_again",
+	 {SERVED, TRANSFERRING, 5},
+	 EV(NOT_RECEIVED, .fall_back = true, .again = true),
+	 {TRANSFER, SERVED, TRANSFERRING, 5, 0, 0, OLD_EXPIRE}},
+
 	/* what the primary says of its own copy, RFC 7314 4 */
 	{"an_expire_option_with_our_serial_lengthens_the_time_left",
 	 {SERVED, QUERYING, 5},
@@ -663,6 +683,50 @@ static void a_zone_can_expire_while_a_check_runs_and_comes_back_by_it(void **sta
 	assert_int_equal(STEP(&s, NOW + EXPIRE_MS, CHECKED, .serial = 6, .timers = timers).what,
 			 PUBLISH | OK | QUERY);
 	assert_int_equal(s.content, SERVED);
+}
+
+static void of_several_primaries_the_newest_version_is_taken_if_so_configured(void **state)
+{
+	static const struct secondary_caps best = {.best_serial = true};
+	struct secondary_actions a;
+	struct secondary s;
+
+	load(&s, 4, 5);
+	s.caps = &best;
+	STEP(&s, NOW, REFRESH);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 6).what, QUERY);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 8).what, QUERY);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5).what, QUERY);
+	a = STEP(&s, NOW, NO_ANSWER);
+	assert_int_equal(a.what, TRANSFER);
+	assert_int_equal(a.primary, 1);
+	assert_false(s.whole);
+	assert_int_equal(STEP(&s, NOW, RECEIVED, .serial = 8, .timers = timers).what, PUBLISH | OK);
+	/* None has something newer. */
+	STEP(&s, NOW, REFRESH);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 8).what, QUERY);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 8).what, OK);
+	/* Who notifies has it: nobody else is waited for. */
+	STEP(&s, NOW, NOTIFY, .primary = 2, .has_serial = true, .serial = 9);
+	a = STEP(&s, NOW, ANSWER, .serial = 9);
+	assert_int_equal(a.what, TRANSFER);
+	assert_int_equal(a.primary, 2);
+	assert_int_equal(STEP(&s, NOW, NOT_RECEIVED).what, QUERY);
+}
+
+static void what_comes_under_our_serial_is_published_only_when_asked_for(void **state)
+{
+	struct secondary s;
+
+	load(&s, 2, 5);
+	STEP(&s, NOW, REFRESH);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5, .differs = true).what, TRANSFER);
+	/* From the next one it was not asked for. */
+	assert_int_equal(STEP(&s, NOW, NOT_RECEIVED).what, QUERY);
+	assert_false(s.replace);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5, .differs = true).what, TRANSFER);
+	assert_int_equal(STEP(&s, NOW, RECEIVED, .serial = 5, .timers = timers).what, PUBLISH | OK);
 }
 
 static void bootstrap_backs_off_by_the_square_up_to_two_hours(void **state)
@@ -1059,6 +1123,7 @@ static void an_expired_zone_recovers_through_a_failed_attempt(void **state)
 /* Whatever happens in whatever order, the invariants of the header hold. */
 static void invariants_hold_for_random_events(void **state)
 {
+	static const struct secondary_caps best = {.best_serial = true};
 	unsigned seed = 1, i, round;
 
 	for (round = 0; round < 200; round++) {
@@ -1067,7 +1132,7 @@ static void invariants_hold_for_random_events(void **state)
 		uint16_t cnt = (uint16_t)(1 + rand_r(&seed) % 4);
 		bool started = false;
 
-		secondary_init(&s, cnt, &no_caps);
+		secondary_init(&s, cnt, round % 2 == 0 ? &no_caps : &best);
 		for (i = 0; i < 2000; i++) {
 			struct secondary_event e = {
 				.kind = started ? (enum secondary_event_kind)(rand_r(&seed) %
@@ -1081,6 +1146,9 @@ static void invariants_hold_for_random_events(void **state)
 				.now = now,
 				.timers = timers,
 				.gate = (uint8_t)(rand_r(&seed) % 3),
+				.direct = rand_r(&seed) % 2,
+				.again = rand_r(&seed) % 4 == 0,
+				.differs = rand_r(&seed) % 4 == 0,
 				.has_expire = rand_r(&seed) % 2,
 				.expire = (uint32_t)(rand_r(&seed) % 100),
 			};
@@ -1126,6 +1194,8 @@ int main(void)
 		cmocka_unit_test(differences_are_wanted_only_where_they_can_help),
 		cmocka_unit_test(what_was_rolled_back_stays_back_until_a_newer_version_comes),
 		cmocka_unit_test(a_zone_can_expire_while_a_check_runs_and_comes_back_by_it),
+		cmocka_unit_test(of_several_primaries_the_newest_version_is_taken_if_so_configured),
+		cmocka_unit_test(what_comes_under_our_serial_is_published_only_when_asked_for),
 		cmocka_unit_test(bootstrap_backs_off_by_the_square_up_to_two_hours),
 		cmocka_unit_test(bootstrap_back_off_is_spread),
 		cmocka_unit_test(notify_and_operator_reset_the_back_off),

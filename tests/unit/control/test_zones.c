@@ -38,10 +38,12 @@ struct primary {
 	bool no_edns;	     /* FORMERR to a query with OPT */
 	bool forged_first;   /* a wrong id before the right answer */
 	int64_t change_from; /* IXFR is answered with a difference from this version; -1: with the whole zone */
-	uint16_t ixfr_rcode; /* to IXFR */
-	bool bad_change;     /* it deletes what is not there */
-	uint32_t old_expire; /* of the version that a difference is from; 0: expire */
-	size_t cut_ixfr;     /* as cut, of an IXFR; 0 with change_from -1 */
+	uint16_t ixfr_rcode;	  /* to IXFR */
+	bool bad_change;	  /* it deletes what is not there */
+	uint32_t old_expire;	  /* of the version that a difference is from; 0: expire */
+	size_t cut_ixfr;	  /* as cut, of an IXFR; 0 with change_from -1 */
+	int64_t tells_expire;	  /* EXPIRE in OPT of all answers; 0: no OPT */
+	bool no_opt_in_transfers; /* FORMERR to transfer requests with OPT */
 	unsigned udp_queries, tcp_queries, transfers, ixfrs;
 	size_t stream_len; /* of the last transfer, before the cut */
 };
@@ -63,6 +65,19 @@ static void put_zone_soa(struct message *m, uint32_t serial, uint32_t expire)
 	wire_store32(m->w.cur - 8, expire);
 }
 
+static void put_expire(struct message *m, const struct primary *p)
+{
+	uint8_t *at;
+
+	if (p->tells_expire == 0)
+		return;
+	at = message_record(m, 10, ".", DNS_TYPE_OPT, 1232, 0);
+	wire_put16(&m->w, DNS_EDNS_EXPIRE);
+	wire_put16(&m->w, 4);
+	wire_put32(&m->w, (uint32_t)p->tells_expire);
+	message_record_end(m, at);
+}
+
 static size_t answer_soa(struct primary *p, const uint8_t *query, size_t len, bool tcp, struct message *m)
 {
 	uint16_t flags = DNS_FLAG_QR | DNS_FLAG_AA;
@@ -77,6 +92,7 @@ static size_t answer_soa(struct primary *p, const uint8_t *query, size_t len, bo
 	message_begin(m, wire_load16(query), flags, "example.", DNS_TYPE_SOA, DNS_CLASS_IN);
 	if ((flags & DNS_FLAG_TC) == 0)
 		put_zone_soa(m, p->soa_apart ? p->soa_serial : p->serial, p->expire);
+	put_expire(m, p);
 	return message_len(m);
 }
 
@@ -185,6 +201,7 @@ static void make_transfer(struct connection *c, uint16_t id, uint16_t qtype)
 			message_ns(m, "example.", "ns.elsewhere.");
 		else
 			message_a(m, host, i);
+		put_expire(m, p);
 		append_message(c, m);
 	}
 	free(m);
@@ -237,6 +254,15 @@ static void answer_request(struct connection *c)
 		return;
 	}
 	p->transfers++;
+	if (p->no_opt_in_transfers && query[11] != 0) {
+		struct message *m = malloc(sizeof(*m));
+
+		message_begin(m, wire_load16(query), DNS_FLAG_QR | DNS_RCODE_FORMERR, NULL, 0, 0);
+		append_message(c, m);
+		free(m);
+		write_on(c);
+		return;
+	}
 	if (p->silent)
 		return;
 	p->ixfrs += type == DNS_TYPE_IXFR;
@@ -983,6 +1009,82 @@ static void a_zone_that_fails_the_zonemd_it_has_to_have_changes_nothing(void **s
 	assert_int_equal(served(b, NULL), 2);
 }
 
+static void the_primarys_own_expiry_is_ours(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.tells_expire = 500;
+	b->primary.serial = 2;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 2);
+	assert_in_range(info(b).expires_in, 400, 500);
+	/* It only lengthens the time that is left. */
+	b->primary.tells_expire = 100;
+	refresh(b);
+	assert_in_range(info(b).expires_in, 400, 500);
+	b->primary.tells_expire = 5000;
+	refresh(b);
+	assert_in_range(info(b).expires_in, 4000, 5000);
+}
+
+static void a_primary_that_does_not_like_opt_in_transfers_is_asked_again_without(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.no_opt_in_transfers = true;
+	start(b);
+	UNTIL(b, info(b).state == ZONES_CURRENT);
+	assert_int_equal(b->primary.transfers, 2);
+	assert_int_equal(info(b).transfers_failed, 0);
+	b->primary.serial = 2;
+	retransfer(b);
+	assert_int_equal(b->primary.transfers, 3);
+}
+
+static void another_content_under_our_serial_is_told_or_transferred(void **state)
+{
+	struct bench *b = *state;
+
+	b->zone.same_serial = CONFIG_SAME_IGNORE;
+	b->primary.expire++;
+	refresh(b);
+	assert_int_equal(counter(b, ZONES_CNT_serial_same), 0);
+	b->zone.same_serial = CONFIG_SAME_ALERT;
+	refresh(b);
+	assert_int_equal(counter(b, ZONES_CNT_serial_same), 1);
+	assert_true(info(b).primary_differs);
+	assert_int_equal(b->primary.transfers, 1);
+	b->zone.same_serial = CONFIG_SAME_TRANSFER;
+	b->primary.hosts++;
+	refresh(b);
+	assert_int_equal(b->primary.transfers, 2);
+	assert_int_equal(info(b).records, 8);
+	refresh(b);
+	assert_false(info(b).primary_differs);
+	assert_int_equal(b->primary.transfers, 2);
+}
+
+static void a_notify_can_bring_the_difference_without_a_question(void **state)
+{
+	struct bench *b = *state;
+
+	b->zone.notify_ixfr = 1;
+	b->config_primary.ixfr = true;
+	b->primary.change_from = 1;
+	b->primary.serial = 2;
+	assert_int_equal(notify(b, "example.", "127.0.0.1", true, 2), DNS_RCODE_NOERROR);
+	UNTIL(b, served(b, NULL) == 2);
+	assert_int_equal(b->primary.udp_queries, 0);
+	assert_int_equal(b->primary.ixfrs, 1);
+	assert_string_equal(info(b).last_transfer_type, "IXFR");
+	/* Without a serial there is nothing to go by. */
+	b->primary.change_from = 2;
+	b->primary.serial = 3;
+	notify(b, "example.", "127.0.0.1", false, 0);
+	UNTIL(b, served(b, NULL) == 3);
+	assert_int_equal(b->primary.udp_queries, 1);
+}
+
 static void a_limit_is_named(void **state)
 {
 	struct bench *b = *state;
@@ -1064,6 +1166,12 @@ int main(void)
 		LOADED(a_zone_without_names_is_held_whatever_the_share),
 		LOADED(a_rollback_lasts_until_a_newer_version_or_resume),
 		LOADED(a_zone_that_fails_the_zonemd_it_has_to_have_changes_nothing),
+		LOADED(the_primarys_own_expiry_is_ours),
+		cmocka_unit_test_setup_teardown(
+			a_primary_that_does_not_like_opt_in_transfers_is_asked_again_without, setup,
+			teardown),
+		LOADED(another_content_under_our_serial_is_told_or_transferred),
+		LOADED(a_notify_can_bring_the_difference_without_a_question),
 		LOADED(a_limit_is_named),
 		LOADED(a_command_is_answered_when_the_zones_stop),
 		LOADED(stopping_while_a_query_runs_leaves_nothing),
