@@ -1,10 +1,10 @@
 """Answers while changes arrive: a zone of a million names answered at full speed and at half of it, with and without a
 hundred IXFR a second. For G9.
 
-At full speed the worker plays its own frames from memory (net_pcap), so that nothing but itself limits it. At half of what
-it answers over a memif, lockstep-load counts what is lost and how long answers take. With two CPUs the control loop, the
-builder and the primary share the CPU of lockstep-load, whose stalls would be counted as the server's: there a stand-in
-that takes the same CPU time away makes the reference.
+At full speed the worker plays its own frames from memory (net_pcap), so that nothing but itself limits it. At half of
+what it answers over a memif, lockstep-load counts what is lost and how long answers take. With two CPUs the control
+loop, the builder and the primary share the CPU of lockstep-load, whose stalls would be counted as the server's: there a
+stand-in that takes the same CPU time away makes the reference.
 """
 
 import contextlib
@@ -167,7 +167,7 @@ class HalfSpeed:
         self.runs += [{"round": number, **r} for r in runs]
 
     def round_in_spite_of_memif(self, number, tries=3):
-        """DPDK's driver can end the process whose peer leaves (see README): then there is a new one, and the round again."""
+        """DPDK's driver can end the process whose peer leaves (see README): then a new one does the round again."""
         for left in reversed(range(tries)):
             try:
                 return self.round(number)
@@ -191,8 +191,8 @@ def measure(quick):
     """G9: returns the points of both."""
     names, rounds, seconds = (100000, 2, 1) if quick else (1000000, 5, 4)
     if crowded():
-        say("fewer than four CPUs: the control loop, the builder and the primary share the generator's CPU; the reference "
-            "for latency is somebody else taking as much of it")
+        say("fewer than four CPUs: the control loop, the builder and the primary share the generator's CPU; the "
+            "reference for latency is somebody else taking as much of it")
     with huge_pages((servers.PACKET_MEMORY_MB + line.LOAD_MEMORY_MB) // 2 + names * 125 // (2 << 20)), lab.Lab() as net:
         with Wait(f"the primary, knotd, loads {ZONE} with {names:,} names"):
             net.knotd({ZONE: write_host_zone(net.dir / "host.zone", ZONE, names, SERIAL)}, notify=False,

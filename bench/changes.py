@@ -1,11 +1,11 @@
 """Small changes seen from outside: from the moment at which the primary answers with a new serial to the moment at
 which the secondary does. For G8a and G8d, rivals in the same run.
 
-Both are asked for the SOA over UDP every tenth of a millisecond while a change is under way, and the kernel's time of the
-first answer with the new serial counts: each side is late by half a turn on the average, so the difference is not. NOTIFY is
-sent from here, from the primary's address, as soon as the primary answers with a new serial: Debian's knotd waits for a
-second before it tells others. NOTIFY, SOA queries and the segments of the transfer are stamped by a packet socket on the
-same clock.
+Both are asked for the SOA over UDP every tenth of a millisecond while a change is under way, and the kernel's time of
+the first answer with the new serial counts: each side is late by half a turn on the average, so the difference is not.
+NOTIFY is sent from here, from the primary's address, as soon as the primary answers with a new serial: Debian's knotd
+waits for a second before it tells others. NOTIFY, SOA queries and the segments of the transfer are stamped by a packet
+socket on the same clock.
 """
 
 import bisect
@@ -39,13 +39,13 @@ TYPE_AXFR, TYPE_IXFR = 252, 251
 
 def filter_program(secondary):
     """
-    For IPv4 without options: TCP, and UDP to port 53 that is a NOTIFY or comes from the secondary. As (code, if true, if
-    false, value) of classic BPF.
+    For IPv4 without options: TCP, and UDP to port 53 that is a NOTIFY or comes from the secondary. As (code, if true,
+    if false, value) of classic BPF.
     """
     address = struct.unpack("!I", socket.inet_aton(secondary))[0]
     return ((0x28, 0, 0, 12), (0x15, 0, 10, 0x0800), (0x30, 0, 0, 23), (0x15, 7, 0, socket.IPPROTO_TCP),
-            (0x15, 0, 7, socket.IPPROTO_UDP), (0x28, 0, 0, 36), (0x15, 0, 5, 53), (0x20, 0, 0, 26), (0x15, 2, 0, address),
-            (0x30, 0, 0, 44), (0x45, 0, 1, 0x20), (0x6, 0, 0, 512), (0x6, 0, 0, 0))
+            (0x15, 0, 7, socket.IPPROTO_UDP), (0x28, 0, 0, 36), (0x15, 0, 5, 53), (0x20, 0, 0, 26),
+            (0x15, 2, 0, address), (0x30, 0, 0, 44), (0x45, 0, 1, 0x20), (0x6, 0, 0, 512), (0x6, 0, 0, 0))
 
 
 def stamped(s):
@@ -144,7 +144,8 @@ class Follower:
 
     def _filter(self, program):
         code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *op) for op in program))
-        self.wire.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(code)))
+        self.wire.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                             struct.pack("HL", len(program), ctypes.addressof(code)))
 
     def close(self):
         for s in (self.updates, self.notifies, self.wire, self.primary.socket, self.secondary.socket):
@@ -258,8 +259,8 @@ def kind_of(frame, outgoing):
 
 def add_stages(latencies, packets):
     """
-    To each change, the milliseconds from its being visible at the primary to the packets that belong to it: of a kind the
-    first, of the primary's segments the last.
+    To each change, the milliseconds from its being visible at the primary to the packets that belong to it: of a kind
+    the first, of the primary's segments the last.
     """
     starts = [c["at"] - STARTS_BEFORE_S for c in latencies]
     for change in latencies:
@@ -290,7 +291,7 @@ FIELD = (servers.Lockstep, *servers.RIVALS)
 
 @contextlib.contextmanager
 def ground_with_primary(kind, names):
-    """A lab with a server that takes changes to a zone of so many names and keeps differences: knotd or named-update."""
+    """A lab with a server that takes changes to a zone of so many names and keeps differences: one of lab.CHANGING."""
     pages = servers.PACKET_MEMORY_MB // 2 + 128 + names * 125 // (2 << 20)
     with huge_pages(pages), lab.Lab() as net:
         file = write_host_zone(net.dir / "changed.zone", ZONE, names, SERIAL)

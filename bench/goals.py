@@ -118,7 +118,7 @@ def measure_workers(quick):
 
 
 def change_rows(goal, found, absent, share):
-    """A row of the changes that one of the functions of changes.py saw: the milliseconds that `share` of them keep to."""
+    """A row of changes that a function of changes.py saw: the milliseconds that `share` of them keep to."""
     raw = write_raw("changes", {"goal": goal, "not_measured": absent, "changes": found})
     plots.changes(goal, found, raw, next(g.target for g in GOALS if g.key == goal))
     figures = changes.percentiles(found, share)
@@ -157,8 +157,8 @@ GOALS = (
     Goal("G1", "user-space instructions per answered A query", "instructions", "<=", 400, measure_instructions, 0),
     Goal("G2a", "answers/s of one worker over memif / 5tswap there, 1k names", "ratio", ">=", 0.6, measure_line),
     Goal("G2b", "answers/s of one worker over memif / 5tswap there, 10M names", "ratio", ">=", 0.45, measure_line),
-    Goal("G2-overload", "answers/s when offered many times what it can / the most without loss, over memif", "ratio", ">=",
-         0.9, measure_overload),
+    Goal("G2-overload", "answers/s when offered many times what it can / the most without loss, over memif", "ratio",
+         ">=", 0.9, measure_overload),
     Goal("G3a", "answers/s over veth with AF_XDP / 5tswap there", "ratio", ">=", 0.9, measure_rivals),
     Goal("G3b", "answers/s over veth with AF_XDP / best rival", "ratio", ">=", 2, measure_rivals),
     Goal("G4", "answers/s over memif, 10M names / 1k names", "ratio", ">=", 0.7, measure_line),
@@ -177,8 +177,8 @@ GOALS = (
     Goal("G8b", "exponent of apply time over zone size (engine only)", "exponent", "<=", 0.1, CHANGES, 3),
     Goal("G8c", "exponent of apply time over change size (engine only)", "exponent", "<=", 1.05, CHANGES, 3),
     Goal("G8d", "the same at 20 changes/s for ten minutes, 99th percentile", "ms", "<=", 5, measure_steady_changes),
-    Goal("G9", "answers/s at full speed with 100 IXFR/s into 1M names / without", "ratio", ">=", 0.98, measure_alongside,
-         3),
+    Goal("G9", "answers/s at full speed with 100 IXFR/s into 1M names / without", "ratio", ">=", 0.98,
+         measure_alongside, 3),
     Goal("G9-drops", "requests lost at half speed with 100 IXFR/s", "requests", "<=", 0, measure_alongside, 0),
     Goal("G9-latency", "99.9th percentile of latency at half speed with 100 IXFR/s / without", "ratio", "<=", 1.5,
          measure_alongside),

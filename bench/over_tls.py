@@ -57,7 +57,8 @@ def measure(quick):
 def seconds(runs):
     """For people: the medians."""
     return {f"{transport} s": round(statistics.median(r["connected_to_served_s"] for r in runs
-                                                      if r["transport"] == transport), 3) for transport in ("tcp", "tls")}
+                                                      if r["transport"] == transport), 3)
+            for transport in ("tcp", "tls")}
 
 
 def ratio(runs):

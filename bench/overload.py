@@ -1,5 +1,6 @@
-"""What a server still answers when it is offered far more than it can: one worker behind a memif, the highest rate without
-loss found by lockstep-load's search, then its blast, in turn. What does not fit into the ring is what a network card drops.
+"""What a server still answers when it is offered far more than it can: one worker behind a memif, the highest rate
+without loss found by lockstep-load's search, then its blast, in turn. What does not fit into the ring is what a
+network card drops.
 """
 
 import statistics

@@ -1,8 +1,8 @@
 """Plots of what depends on a size, and of latencies: PNG files into bench/out/.
 
-By itself it draws from files: `python3 bench/plots.py FILE...` reads results of zone_bench (its --json lines) and the raw
-files of bench/goals, and writes FILE-GOAL.png for every goal with points. bench/goals draws its own when it measures; without
-python3-matplotlib it says so and goes on.
+By itself it draws from files: `python3 bench/plots.py FILE...` reads results of zone_bench (its --json lines) and the
+raw files of bench/goals, and writes FILE-GOAL.png for every goal with points. bench/goals draws its own when it
+measures; without python3-matplotlib it says so and goes on.
 """
 
 import json

@@ -2,9 +2,10 @@
 
     source.py ADDRESS SECONDARY ZONE NAMES BASE SERIAL RATE
 
-Change number i makes serial BASE+i+1 out of BASE+i: one IPv6 address of the zone as write_host_zone() made it is replaced
-by another, so that answers with IPv4 addresses can be checked all the time. One of these can go on where another ended, and
-whoever has any serial since BASE gets the differences. Whole zones it has not. At SIGTERM it prints what it did as JSON.
+Change number i makes serial BASE+i+1 out of BASE+i: one IPv6 address of the zone as write_host_zone() made it is
+replaced by another, so that answers with IPv4 addresses can be checked all the time. One of these can go on where
+another ended, and whoever has any serial since BASE gets the differences. Whole zones it has not. At SIGTERM it prints
+what it did as JSON.
 """
 
 import json

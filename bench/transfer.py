@@ -34,10 +34,12 @@ class Capture:
     the last one is, or those `wanted` of TCP. The stream itself is not captured, so the capture costs next to nothing.
     """
 
-    def __init__(self, net, wanted=f"(dst port 53 and greater 80) or (src port 53 and greater 67 and less {FULL_FRAME - 1})"):
+    ENDS = f"(dst port 53 and greater 80) or (src port 53 and greater 67 and less {FULL_FRAME - 1})"
+
+    def __init__(self, net, wanted=ENDS):
         self.file = net.dir / f"transfer-{time.monotonic_ns()}.pcap"
-        argv = [net.program("tcpdump"), "-Z", "root", "-U", "--immediate-mode", "-s", "160", "-i", "pri0", "-w", self.file,
-                f"tcp and ({wanted})"]
+        argv = [net.program("tcpdump"), "-Z", "root", "-U", "--immediate-mode", "-s", "160", "-i", "pri0", "-w",
+                self.file, f"tcp and ({wanted})"]
         self.process = net.spawn(self.file.stem, "pri", argv)
         self.process.wait_log("listening on")
 
