@@ -15,7 +15,6 @@ import typing
 
 from ground import paint, say, write_raw
 import alongside
-import changes
 import engine
 import instructions
 import lab
@@ -23,6 +22,7 @@ import line
 import over_tls
 import overload
 import plots
+import propagation
 import rivals
 import servers
 import transfer
@@ -118,19 +118,19 @@ def measure_workers(quick):
 
 
 def change_rows(goal, found, absent, share):
-    """A row of changes that a function of changes.py saw: the milliseconds that `share` of them keep to."""
+    """A row of changes that a function of propagation.py saw: the milliseconds that `share` of them keep to."""
     raw = write_raw("changes", {"goal": goal, "not_measured": absent, "changes": found})
     plots.changes(goal, found, raw, next(g.target for g in GOALS if g.key == goal))
-    figures = changes.percentiles(found, share)
+    figures = propagation.percentiles(found, share)
     return {goal: (figures["lockstep"], without_ours(figures, 2), raw)}
 
 
 def measure_single_changes(quick):
-    return change_rows("G8a", *changes.measure_single(quick), 0.5)
+    return change_rows("G8a", *propagation.measure_single(quick), 0.5)
 
 
 def measure_steady_changes(quick):
-    return change_rows("G8d", *changes.measure_steady(quick), 0.99)
+    return change_rows("G8d", *propagation.measure_steady(quick), 0.99)
 
 
 def measure_alongside(quick):

@@ -33,12 +33,24 @@ def test_json_is_one_object_a_line_with_the_agreed_keys():
     assert "quick" in done.stderr
 
 
+def test_changes_are_measured_beside_the_rivals_and_each_has_its_stages():
+    done = goals("--json", "--quick", "G8a")
+    assert done.returncode == 0, done.stderr
+    row, = [json.loads(line) for line in done.stdout.splitlines()]
+    assert set(row) == KEYS and row["figure"] > 0 and set(row["rivals"]) == {"knot", "nsd", "bind"}, row
+    changes = json.loads(Path(row["raw"]).read_text())["changes"]
+    ours = [c for c in changes if c["server"] == "lockstep"]
+    assert len(ours) == 10 and {"notify", "request", "answer"} <= set(ours[5]["stages"]), ours
+    assert "plot" in done.stderr  # drawn, or why not
+
+
 def test_a_number_stands_for_all_its_rows_and_one_measurement_serves_them():
     done = goals("--json", "--quick", "G7")
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [r["goal"] for r in rows] == ["G7a", "G7b"], rows
-    assert rows[0]["raw"] == rows[1]["raw"]
+    assert [r["goal"] for r in rows] == ["G7a", "G7b", "G7-tls"], rows
+    assert rows[0]["raw"] == rows[1]["raw"] != rows[2]["raw"]
+    assert set(rows[2]) == KEYS and rows[2]["figure"] > 0, rows[2]
     assert set(rows[0]["rivals"]) == {"knot", "nsd", "bind"}, rows
 
 

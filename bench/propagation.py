@@ -322,7 +322,7 @@ def one_by_one(net, cls, names, changes, pause):
 
 def measure_single(quick):
     """G8a: rounds of single changes, the servers in turn. Returns the changes."""
-    names, rounds, changes, pause = (100000, 1, 10, 0.05) if quick else (1000000, 3, 40, 0.25)
+    names, rounds, changes, pause = (20000, 1, 10, 0.05) if quick else (1000000, 3, 40, 0.25)
     found, absent = [], {}
     with ground_with_primary("knotd", names) as net:
         for i in range(rounds):
