@@ -106,6 +106,9 @@ struct config {
 	struct tls_server_spec tls_spec; /* DNS over TLS; certificate NULL: not served; texts are ours */
 	uint16_t tls_port;
 	unsigned builder_threads;
+	uint32_t stall_after_ms; /* a worker that has not come round for so long is stalled */
+	uint64_t
+		stall_memory; /* octets of replaced zone memory, above which a stalled worker holds transfers */
 	uint64_t zone_memory_max; /* octets; arena_config.bytes_max */
 	char *control_socket;
 	enum log_level log_level;

@@ -79,6 +79,8 @@ static const struct cyaml_schema_field dataplane_fields[] = {
 	LIST("workers", struct raw_dataplane, workers.item, workers.cnt, &text),
 	TEXT("idle", struct raw_dataplane, idle),
 	TEXT("idle-sleep", struct raw_dataplane, idle_sleep),
+	TEXT("stall-after", struct raw_dataplane, stall_after),
+	TEXT("stall-memory", struct raw_dataplane, stall_memory),
 	TEXT("memory", struct raw_dataplane, memory),
 	TEXT("prefix", struct raw_dataplane, prefix),
 	LIST("ports", struct raw_dataplane, ports, ports_cnt, &port),

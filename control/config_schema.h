@@ -67,6 +67,8 @@ struct raw_dataplane {
 	struct raw_list workers;
 	char *idle;
 	char *idle_sleep;
+	char *stall_after;
+	char *stall_memory;
 	char *memory;
 	char *prefix;
 	struct raw_port *ports;

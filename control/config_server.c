@@ -368,6 +368,12 @@ int config_read_dataplane(const struct raw_config *raw, struct config *c, struct
 	c->net.idle = config_value_enum(V("dataplane.idle", dp->idle), idles, 2, NET_IDLE_ADAPTIVE);
 	c->net.idle_sleep_us = (uint32_t)config_value_duration(V("dataplane.idle-sleep", dp->idle_sleep), 1,
 							       CONFIG_US_PER_S, 100);
+	c->stall_after_ms = (uint32_t)(config_value_duration(V("dataplane.stall-after", dp->stall_after),
+							     CONFIG_US_PER_S / 2, 3600 * CONFIG_US_PER_S,
+							     CONFIG_US_PER_S) /
+				       1000);
+	c->stall_memory = config_value_size(V("dataplane.stall-memory", dp->stall_memory), 0,
+					    UINT64_C(1) << 40, UINT64_C(256) << 20);
 	memory = config_value_size(V("dataplane.memory", dp->memory), 0, UINT64_C(1) << 40,
 				   UINT64_C(512) << 20);
 	c->net.memory_mb = (uint32_t)((memory + (1 << 20) - 1) >> 20);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "control/stream.h"
+#include "control/watch.h"
 
 struct ctl;
 struct onward;
@@ -17,6 +18,7 @@ struct ctl_env {
 	struct zones *zones;
 	struct net *net;
 	struct onward *onward;
+	const struct watch *watch;
 	struct stream *stream;		      /* NULL: TCP is off */
 	struct answer_engine *const *engines; /* the workers', net_worker_cnt of them */
 	struct log *log;

@@ -53,6 +53,39 @@ static json_t *net_counters_of(const struct ctl *ctl, unsigned worker)
 	return counters(net_counter_text, value, NET_COUNTER_CNT);
 }
 
+/* How a worker keeps up. */
+static json_t *pace(const struct ctl *ctl, unsigned worker)
+{
+	uint64_t value[NET_COUNTER_CNT], cycles;
+	struct net_worker_info info;
+	struct watch_worker watch;
+
+	net_worker_counters(ctl->env.net, worker, value);
+	net_worker_info(ctl->env.net, worker, &info);
+	watch_worker(ctl->env.watch, worker, &watch);
+	cycles = value[NET_CNT_cycles_busy] + value[NET_CNT_cycles_idle];
+	return json_pack("{s:i, s:i, s:f, s:I, s:I, s:I, s:b, s:I, s:I}", "worker", (int)worker, "cpu",
+			 (int)ctl->env.config->net.worker_cpus[worker], "idle_share",
+			 cycles > 0 ? (double)value[NET_CNT_cycles_idle] / (double)cycles : 0.0,
+			 "cycles_per_s", (json_int_t)info.cycles_per_s, "gap_worst_us",
+			 (json_int_t)(info.gap_worst_ns / 1000), "gap_worst_ago_s",
+			 (json_int_t)(info.gap_worst_ago_ns / 1000000000), "stalled", (int)watch.stalled,
+			 "stalled_ms", (json_int_t)watch.stalled_ms, "stalls", (json_int_t)watch.stalls);
+}
+
+static json_t *paces(const struct ctl *ctl)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < net_worker_cnt(ctl->env.net); i++) {
+		if (json_array_append_new(list, pace(ctl, i)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 /* [{"worker":0,"cpu":1,"counters":{...}},...] */
 static json_t *per_worker(const struct ctl *ctl, json_t *(*fn)(const struct ctl *ctl, unsigned worker))
 {
@@ -159,7 +192,8 @@ static json_t *arena(const struct ctl *ctl)
 	struct arena_info info;
 
 	arena_info(ctl->env.arena, &info);
-	return json_pack("{s:I, s:I, s:I, s:b}", "bytes_used", (json_int_t)info.bytes_used, "bytes_resident",
+	return json_pack("{s:I, s:I, s:I, s:I, s:b}", "bytes_retired", (json_int_t)info.bytes_retired,
+			 "bytes_used", (json_int_t)info.bytes_used, "bytes_resident",
 			 (json_int_t)info.bytes_resident, "bytes_max", (json_int_t)info.bytes_max,
 			 "huge_pages", (int)info.huge_pages);
 }
@@ -179,11 +213,12 @@ static json_t *descriptions(void)
 void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args)
 {
 	const struct ctl *ctl = conn->ctl;
-	json_t *result = json_pack("{s:{s:o, s:o}, s:{s:o}, s:o, s:o, s:o, s:o, s:o}", "answer", "workers",
-				   per_worker(ctl, answer_counters_of), "stream", stream_answers(ctl), "net",
-				   "workers", per_worker(ctl, net_counters_of), "ports", ports(ctl), "stream",
-				   stream_counts(ctl), "zones", zones_counts(ctl), "onward",
-				   onward_counts(ctl), "arena", arena(ctl));
+	json_t *result =
+		json_pack("{s:{s:o, s:o}, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "answer", "workers",
+			  per_worker(ctl, answer_counters_of), "stream", stream_answers(ctl), "net",
+			  "workers", per_worker(ctl, net_counters_of), "pace", paces(ctl), "ports",
+			  ports(ctl), "stream", stream_counts(ctl), "zones", zones_counts(ctl), "onward",
+			  onward_counts(ctl), "arena", arena(ctl));
 
 	if (result != NULL && args->describe && json_object_set_new(result, "describe", descriptions()) < 0) {
 		json_decref(result);
@@ -242,11 +277,12 @@ void ctl_status(struct ctl_conn *conn, const struct ctl_args *args)
 	const struct ctl *ctl = conn->ctl;
 	const struct config *c = ctl->env.config;
 
-	ctl_reply(conn, json_pack("{s:s, s:i, s:o, s:I, s:I, s:o, s:b, s:i, s:o, s:o, s:o}", "version",
-				  LOCKSTEP_VERSION, "pid", (int)getpid(), "config", ctl_text(c->file),
-				  "started", (json_int_t)ctl->started, "uptime_s",
+	ctl_reply(conn, json_pack("{s:s, s:i, s:o, s:I, s:I, s:o, s:b, s:i, s:o, s:b, s:o, s:o, s:o}",
+				  "version", LOCKSTEP_VERSION, "pid", (int)getpid(), "config",
+				  ctl_text(c->file), "started", (json_int_t)ctl->started, "uptime_s",
 				  (json_int_t)((uv_hrtime() - ctl->started_ns) / 1000000000), "listen",
 				  listen_addresses(c), "tcp", (int)(ctl->env.stream != NULL), "workers",
-				  (int)net_worker_cnt(ctl->env.net), "zones", zone_counts(ctl), "arena",
-				  arena(ctl), "ports", ports(ctl)));
+				  (int)net_worker_cnt(ctl->env.net), "pace", paces(ctl), "transfers_held",
+				  (int)watch_holds_transfers(ctl->env.watch), "zones", zone_counts(ctl),
+				  "arena", arena(ctl), "ports", ports(ctl)));
 }

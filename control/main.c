@@ -21,6 +21,7 @@
 #include "control/ctl.h"
 #include "control/onward.h"
 #include "control/privilege.h"
+#include "control/watch.h"
 
 /*
  * How long a NOTIFY may lie in a worker's ring. A quarter of a millisecond costs the control core about one percent
@@ -42,6 +43,7 @@ struct daemon {
 	struct net *net;
 	struct zones *zones;
 	struct stream *stream;
+	struct watch *watch;
 	struct ctl *ctl;
 	uv_loop_t loop;
 	uv_signal_t signals[3];
@@ -69,9 +71,12 @@ static void daemon_stop(void *arg)
 	log_event(d->log, LOG_NOTICE, "stopping", NULL, NULL, "pid=%d", (int)getpid());
 	for (unsigned i = 0; i < d->signal_cnt; i++)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
-	d->closing = (d->ctl != NULL) + (d->stream != NULL) + (d->zones != NULL) + (d->onward != NULL);
+	d->closing = (d->ctl != NULL) + (d->watch != NULL) + (d->stream != NULL) + (d->zones != NULL) +
+		     (d->onward != NULL);
 	if (d->ctl != NULL)
 		ctl_stop(d->ctl, on_module_closed, d);
+	if (d->watch != NULL)
+		watch_stop(d->watch, on_module_closed, d);
 	if (d->stream != NULL)
 		stream_stop(d->stream, on_module_closed, d);
 	if (d->zones != NULL)
@@ -249,8 +254,19 @@ static int services_start(struct daemon *d, struct net_error *err)
 			      .engines = d->engines,
 			      .stop = daemon_stop,
 			      .stop_arg = d};
-	int rc;
+	struct watch_env watch = {.loop = &d->loop,
+				  .config = d->config,
+				  .net = d->net,
+				  .arena = d->arena,
+				  .zones = d->zones,
+				  .log = d->log};
+	int rc = watch_start(&watch, &d->watch);
 
+	if (rc < 0) {
+		snprintf(err->text, sizeof(err->text), "cannot watch the workers: %s", strerror(-rc));
+		return rc;
+	}
+	ctl.watch = d->watch;
 	stream.zones = ctl.zones = d->zones;
 	stream.xfrout = d->onward->xfrout;
 	ctl.onward = d->onward;
@@ -296,6 +312,7 @@ static void daemon_end(struct daemon *d)
 	if (d->net != NULL)
 		net_close(d->net);
 	ctl_free(d->ctl);
+	watch_free(d->watch);
 	stream_free(d->stream);
 	if (d->zones != NULL)
 		zones_free(d->zones);

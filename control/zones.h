@@ -46,6 +46,9 @@ void zones_free(struct zones *z);
 size_t zones_notify(struct zones *z, uint8_t *msg, size_t len, size_t cap,
 		    const union config_sockaddr *client, uint64_t rx_ns);
 
+/* While held, no new transfer starts; what runs ends as it would, and checks of serials go on. */
+void zones_hold(struct zones *z, bool held);
+
 enum zones_state { ZONES_EMPTY, ZONES_CURRENT, ZONES_REFRESHING, ZONES_TRANSFERRING, ZONES_EXPIRED };
 extern const char *const zones_state_text[];
 

@@ -101,6 +101,7 @@ struct zones {
 	uv_timer_t timer;
 	int64_t timer_ms; /* what it is set to; INT64_MAX: not */
 	bool pumping;
+	bool held; /* no new transfer starts */
 	bool stopping;
 	bool timer_closed;
 	bool builders_closed;

@@ -589,7 +589,7 @@ void zones_pump(struct zones *z)
 	for (;;) {
 		bool transfer = true;
 
-		item = dispatch_take(z->transfers);
+		item = z->held ? NULL : dispatch_take(z->transfers);
 		if (item == NULL) {
 			transfer = false;
 			item = dispatch_take(z->queries);
@@ -600,6 +600,13 @@ void zones_pump(struct zones *z)
 	}
 	z->pumping = false;
 	arm_timer(z);
+}
+
+void zones_hold(struct zones *z, bool held)
+{
+	z->held = held;
+	if (!held)
+		zones_pump(z);
 }
 
 void zones_on_timer(uv_timer_t *timer)

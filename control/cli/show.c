@@ -130,6 +130,26 @@ static void show_ports(const json_t *ports)
 	}
 }
 
+/* workers: the number of them. */
+static void show_pace(int64_t workers, const json_t *pace)
+{
+	char a[TEXT_CAP], b[TEXT_CAP];
+
+	line("workers", "%" PRId64, workers);
+	for (size_t i = 0; i < json_array_size(pace); i++) {
+		const json_t *p = json_array_get(pace, i);
+
+		line(i == 0 ? "  pace" : "",
+		     "worker %" PRId64 " on cpu %" PRId64 ": idle %.1f%%, worst poll gap %s, %s ago%s%s",
+		     int_of(p, "worker"), int_of(p, "cpu"),
+		     100 * json_real_value(json_object_get(p, "idle_share")),
+		     micros(int_of(p, "gap_worst_us"), a), span_of(p, "gap_worst_ago_s", b),
+		     true_in(p, "stalled") ? "  STALLED for " : "",
+		     true_in(p, "stalled") ? micros(1000 * int_of(p, "stalled_ms"), (char[TEXT_CAP]){0})
+					   : "");
+	}
+}
+
 void show_status(const json_t *result)
 {
 	const json_t *zones = json_object_get(result, "zones"), *arena = json_object_get(result, "arena");
@@ -143,7 +163,7 @@ void show_status(const json_t *result)
 	for (size_t i = 0; i < json_array_size(listen); i++)
 		line(i == 0 ? "listen" : "", "%s", json_string_value(json_array_get(listen, i)));
 	line("tcp", "%s", true_in(result, "tcp") ? "yes" : "no");
-	line("workers", "%" PRId64, int_of(result, "workers"));
+	show_pace(int_of(result, "workers"), json_object_get(result, "pace"));
 	show_ports(json_object_get(result, "ports"));
 	line("zones", "%" PRId64 " configured, %" PRId64 " loaded", int_of(zones, "configured"),
 	     int_of(zones, "loaded"));
@@ -154,6 +174,9 @@ void show_status(const json_t *result)
 	     int_of(zones, "transferring"), int_of(zones, "expired"));
 	line("  with an error", "%" PRId64, int_of(zones, "with_error"));
 	line("  primary behind", "%" PRId64, int_of(zones, "primary_behind"));
+	if (true_in(result, "transfers_held"))
+		line("transfers", "HELD: a worker is stalled and %s of replaced zone memory wait for it",
+		     octets(int_of(arena, "bytes_retired"), a));
 	line("zone memory", "%s used of %s, %s pages", octets(int_of(arena, "bytes_used"), a),
 	     octets(int_of(arena, "bytes_max"), b), true_in(arena, "huge_pages") ? "huge" : "ordinary");
 }
@@ -363,6 +386,27 @@ static void show_one(const char *title, const json_t *list, const json_t *descri
 		show_counters(title, &list, 1, heads, describe);
 }
 
+/* What the stages of a turn cost each query. */
+static void show_stages(const json_t *workers)
+{
+	static const char *const stages[] = {"rx", "parse", "answer", "tx"};
+
+	for (size_t i = 0; i < json_array_size(workers); i++) {
+		const json_t *w = json_array_get(workers, i), *c = json_object_get(w, "counters");
+		int64_t queries = int_of(c, "rx_queries");
+
+		printf("\ncycles per query, worker %" PRId64 ":", int_of(w, "worker"));
+		for (size_t s = 0; s < sizeof(stages) / sizeof(stages[0]); s++) {
+			char key[TEXT_CAP];
+
+			snprintf(key, sizeof(key), "cycles_%s", stages[s]);
+			printf("  %s %.0f", stages[s],
+			       queries > 0 ? (double)int_of(c, key) / (double)queries : 0);
+		}
+		putchar('\n');
+	}
+}
+
 void show_stats(const json_t *result)
 {
 	const json_t *answer = json_object_get(result, "answer"), *ports = json_object_get(result, "ports");
@@ -377,6 +421,7 @@ void show_stats(const json_t *result)
 		     json_object_get(describe, "answer"));
 	show_threads("packets", json_object_get(json_object_get(result, "net"), "workers"), NULL,
 		     json_object_get(describe, "net"));
+	show_stages(json_object_get(json_object_get(result, "net"), "workers"));
 	for (size_t i = 0; i < json_array_size(ports); i++) {
 		const json_t *p = json_array_get(ports, i);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
@@ -329,6 +330,26 @@ void net_worker_counters(const struct net *n, unsigned worker, uint64_t out[NET_
 {
 	for (unsigned i = 0; i < NET_COUNTER_CNT; i++)
 		out[i] = atomic_load_explicit(&n->workers[worker].counter[i], memory_order_relaxed);
+}
+
+/* Cycles of different cores are compared: x86 has kept them in step since 2008 (constant_tsc, nonstop_tsc). */
+static uint64_t since_ns(uint64_t then, uint64_t now, uint64_t hz)
+{
+	return now > then ? (uint64_t)((double)(now - then) * 1e9 / (double)hz) : 0;
+}
+
+void net_worker_info(const struct net *n, unsigned worker, struct net_worker_info *out)
+{
+	const struct worker *w = &n->workers[worker];
+	uint64_t hz = rte_get_tsc_hz(), now = rte_rdtsc();
+	uint64_t turn_at = atomic_load_explicit(&w->turn_at, memory_order_relaxed);
+	uint64_t worst = atomic_load_explicit(&w->gap_worst, memory_order_relaxed);
+	uint64_t worst_at = atomic_load_explicit(&w->gap_worst_at, memory_order_relaxed);
+
+	*out = (struct net_worker_info){.cycles_per_s = hz,
+					.gap_worst_ns = since_ns(0, worst, hz),
+					.gap_worst_ago_ns = worst_at != 0 ? since_ns(worst_at, now, hz) : 0,
+					.turn_ago_ns = turn_at != 0 ? since_ns(turn_at, now, hz) : 0};
 }
 
 unsigned net_port_cnt(const struct net *n)

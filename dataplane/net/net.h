@@ -127,7 +127,13 @@ int net_dgram_reply(struct net *n, const struct net_dgram *d);
 	X(drop_notify_size, "NOTIFY requests or responses dropped because they were too large")         \
 	X(turns, "turns of the worker loop")                                                            \
 	X(turns_idle, "turns without a packet")                                                         \
-	X(sleeps, "times the worker slept")
+	X(sleeps, "times the worker slept")                                                             \
+	X(cycles_rx, "clock cycles in receive bursts that brought frames")                              \
+	X(cycles_parse, "clock cycles in reading and sorting frames")                                   \
+	X(cycles_answer, "clock cycles in the answer engine")                                           \
+	X(cycles_tx, "clock cycles in response headers and transmit bursts")                            \
+	X(cycles_busy, "clock cycles of turns with a packet, whatever they did")                        \
+	X(cycles_idle, "clock cycles of turns without one, sleep included")
 
 enum net_counter {
 #define X(name, help) NET_CNT_##name,
@@ -140,6 +146,15 @@ extern const struct counter_text net_counter_text[NET_COUNTER_CNT];
 
 unsigned net_worker_cnt(const struct net *n);
 void net_worker_counters(const struct net *n, unsigned worker, uint64_t out[NET_COUNTER_CNT]);
+
+/* How a worker keeps up. Any thread of ours; a moment that is being written may be off by one turn. */
+struct net_worker_info {
+	uint64_t cycles_per_s;	   /* of the cycles_* counters */
+	uint64_t gap_worst_ns;	   /* longest time from one look at the ports to the next, sleep included */
+	uint64_t gap_worst_ago_ns; /* how long ago it ended */
+	uint64_t turn_ago_ns;	   /* since the last look began; 0: the worker has not started */
+};
+void net_worker_info(const struct net *n, unsigned worker, struct net_worker_info *out);
 
 /* What the driver counts. */
 struct net_port_info {

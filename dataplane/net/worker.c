@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
@@ -53,6 +54,15 @@ static inline void count(struct worker *w, enum net_counter c, uint64_t n)
 	uint64_t v = atomic_load_explicit(&w->counter[c], memory_order_relaxed);
 
 	atomic_store_explicit(&w->counter[c], v + n, memory_order_relaxed);
+}
+
+/* The end of a stage that began at `since`; returns the begin of the next. */
+static inline uint64_t count_stage(struct worker *w, enum net_counter stage, uint64_t since)
+{
+	uint64_t now = rte_rdtsc();
+
+	count(w, stage, now - since);
+	return now;
 }
 
 static unsigned verified_by_nic(const struct rte_mbuf *m)
@@ -206,20 +216,24 @@ static void send_burst(struct worker *w, uint16_t id, struct rte_mbuf **mbufs, u
 static unsigned wire_turn(struct worker *w, const struct port *p)
 {
 	struct rte_mbuf *rx[WORKER_BURST];
+	uint64_t since = rte_rdtsc();
 	unsigned n = rte_eth_rx_burst(p->id, w->index, rx, WORKER_BURST);
 	struct burst b;
 
 	if (n == 0)
 		return 0;
+	since = count_stage(w, NET_CNT_cycles_rx, since);
 	b.query_cnt = b.punt_cnt = b.drop_cnt = b.send_cnt = 0;
 	count(w, NET_CNT_rx_packets, n);
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(rx[i], const uint8_t *));
 	for (unsigned i = 0; i < n; i++)
 		sort_frame(w, p, &b, rx[i]);
+	since = count_stage(w, NET_CNT_cycles_parse, since);
 	if (b.query_cnt > 0) {
 		answer_engine_read_clock(w->engine);
 		answer_burst(w->engine, b.jobs, b.query_cnt);
+		since = count_stage(w, NET_CNT_cycles_answer, since);
 		finish_answers(w, p, &b);
 	}
 	send_burst(w, p->id, b.send, b.send_cnt, NET_CNT_tx_packets, NET_CNT_tx_full);
@@ -227,6 +241,7 @@ static unsigned wire_turn(struct worker *w, const struct port *p)
 		send_burst(w, p->tap_id, b.punt, b.punt_cnt, NET_CNT_punt_sent, NET_CNT_punt_full);
 	if (b.drop_cnt > 0)
 		rte_pktmbuf_free_bulk(b.drop, b.drop_cnt);
+	count_stage(w, NET_CNT_cycles_tx, since);
 	return n;
 }
 
@@ -309,12 +324,27 @@ static void idle(struct worker *w)
 	rcu_thread_online();
 }
 
+/* The turn that began at w->turn_at is over, and the next one begins. */
+static void turn_end(struct worker *w, enum net_counter kind)
+{
+	uint64_t now = rte_rdtsc(), gap = now - atomic_load_explicit(&w->turn_at, memory_order_relaxed);
+
+	count(w, NET_CNT_turns, 1);
+	count(w, kind, gap);
+	if (gap > atomic_load_explicit(&w->gap_worst, memory_order_relaxed)) {
+		atomic_store_explicit(&w->gap_worst, gap, memory_order_relaxed);
+		atomic_store_explicit(&w->gap_worst_at, now, memory_order_relaxed);
+	}
+	atomic_store_explicit(&w->turn_at, now, memory_order_relaxed);
+}
+
 int worker_run(void *arg)
 {
 	struct worker *w = arg;
 
 	prctl(PR_SET_TIMERSLACK, 1); // or every sleep takes 50 us longer
 	rcu_register_thread();
+	atomic_store_explicit(&w->turn_at, rte_rdtsc(), memory_order_relaxed);
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		unsigned n = reply_turn(w);
 
@@ -324,13 +354,14 @@ int worker_run(void *arg)
 				n += exception_turn(w, &w->ports[i]);
 		}
 		rcu_quiescent_state();
-		count(w, NET_CNT_turns, 1);
 		if (n > 0) {
 			w->idle_turns = 0;
+			turn_end(w, NET_CNT_cycles_busy);
 			continue;
 		}
 		count(w, NET_CNT_turns_idle, 1);
 		idle(w);
+		turn_end(w, NET_CNT_cycles_idle);
 	}
 	rcu_unregister_thread();
 	return 0;

@@ -24,6 +24,8 @@ struct worker {
 
 	/* Written by the worker (notify_reply_full: by the control loop), read by anyone. */
 	alignas(64) _Atomic uint64_t counter[NET_COUNTER_CNT];
+	_Atomic uint64_t turn_at; /* cycles, as the next two; the begin of the turn at work */
+	_Atomic uint64_t gap_worst, gap_worst_at;
 	/* The worker's own. */
 	uint32_t idle_turns;
 };

@@ -60,6 +60,7 @@ struct arena {
 	uint64_t mapped;     /* octets */
 	uint64_t used;
 	uint32_t huge_cnt, mapped_cnt;
+	uint64_t retired; /* atomic, relaxed: a sum that two threads keep and anyone reads */
 };
 
 static uint32_t class_of(size_t size)
@@ -165,6 +166,16 @@ void arena_free(struct arena *a)
 	free(a);
 }
 
+void arena_retired_begin(struct arena *a, uint64_t bytes)
+{
+	__atomic_fetch_add(&a->retired, bytes, __ATOMIC_RELAXED);
+}
+
+void arena_retired_end(struct arena *a, uint64_t bytes)
+{
+	__atomic_fetch_sub(&a->retired, bytes, __ATOMIC_RELAXED);
+}
+
 void arena_info(const struct arena *ca, struct arena_info *out)
 {
 	struct arena *a = (struct arena *)(uintptr_t)ca; /* only for its lock */
@@ -173,6 +184,7 @@ void arena_info(const struct arena *ca, struct arena_info *out)
 	out->bytes_used = a->used;
 	out->bytes_resident = a->mapped;
 	out->bytes_max = a->range;
+	out->bytes_retired = __atomic_load_n(&a->retired, __ATOMIC_RELAXED);
 	out->huge_pages = a->mapped_cnt > 0 ? a->huge_cnt == a->mapped_cnt : a->huge_pages;
 	pthread_mutex_unlock(&a->lock);
 }

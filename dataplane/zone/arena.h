@@ -20,6 +20,7 @@ struct arena_info {
 	uint64_t bytes_used;	 /* in blocks that are allocated */
 	uint64_t bytes_resident; /* taken from the system */
 	uint64_t bytes_max;
+	uint64_t bytes_retired; /* waiting for workers to leave what was replaced; part of bytes_used */
 	bool huge_pages;
 };
 

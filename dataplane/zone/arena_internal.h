@@ -37,6 +37,10 @@ static inline void *arena_at(uint8_t *base, uint32_t ref)
 	return base + (uint64_t)ref * ARENA_UNIT;
 }
 
+/* Octets that are given back when the readers of a snapshot have moved on: for arena_info. */
+void arena_retired_begin(struct arena *a, uint64_t bytes); /* control loop */
+void arena_retired_end(struct arena *a, uint64_t bytes);   /* reclaim */
+
 /* Serialises the version lists of all zones of this arena (version.c). Never held for long. */
 void arena_versions_lock(struct arena *a);
 void arena_versions_unlock(struct arena *a);

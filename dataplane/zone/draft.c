@@ -49,6 +49,7 @@ uint32_t draft_alloc(struct draft *d, size_t size)
 int draft_drop(struct draft *d, uint32_t ref, uint64_t birth)
 {
 	struct dead_chunk *chunk = d->dead;
+	uint32_t cap = arena_cap(d->arena, ref);
 
 	if (birth != d->version) {
 		if (chunk == NULL || chunk->cnt == DEAD_CHUNK_CNT) {
@@ -61,9 +62,11 @@ int draft_drop(struct draft *d, uint32_t ref, uint64_t birth)
 		}
 		chunk->dead[chunk->cnt++] = (struct dead){.birth = birth, .ref = ref};
 	}
-	d->bytes -= arena_cap(d->arena, ref);
+	d->bytes -= cap;
 	if (birth == d->version)
 		arena_release(d->arena, ref);
+	else
+		d->dead_bytes += cap;
 	return 0;
 }
 

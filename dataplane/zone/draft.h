@@ -31,6 +31,7 @@ struct draft {
 	uint64_t apex_hash;
 	uint64_t bytes; /* in reach of the next snapshot */
 	struct dead_chunk *dead;
+	uint64_t dead_bytes; /* of what is in dead */
 	struct tree tree[BLOCK_KIND_CNT];
 	uint32_t order_root; /* order.h; 0: none */
 };

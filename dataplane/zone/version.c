@@ -67,6 +67,7 @@ void version_commit(struct line *line, struct draft *d, struct snapshot *s)
 	s->line = line;
 	s->version = d->version;
 	s->refs = 1;
+	s->dead_bytes = d->dead_bytes;
 	arena_versions_lock(d->arena);
 	s->dead = d->dead;
 	s->newer = NULL;
@@ -186,7 +187,19 @@ static void snapshot_reclaim(struct rcu_head *head)
 	struct snapshot *s = caa_container_of(head, struct snapshot, rcu);
 
 	rcu_after(s);
+	arena_retired_end(s->arena, s->retired_bytes);
 	snapshot_unref(s);
+}
+
+/* What can be given back when nobody reads s any more: what its successor does not have. */
+static uint64_t bytes_alone(struct snapshot *s)
+{
+	uint64_t bytes;
+
+	arena_versions_lock(s->arena);
+	bytes = s->newer != NULL ? s->newer->dead_bytes : s->info.bytes;
+	arena_versions_unlock(s->arena);
+	return bytes;
 }
 
 void snapshot_retire(struct snapshot *s)
@@ -197,6 +210,8 @@ void snapshot_retire(struct snapshot *s)
 		snapshot_unref(s);
 		return;
 	}
+	s->retired_bytes = bytes_alone(s);
+	arena_retired_begin(s->arena, s->retired_bytes);
 	rcu_before(s);
 	call_rcu(&s->rcu, snapshot_reclaim); /* the head is embedded, so this cannot fail */
 }

@@ -43,6 +43,8 @@ struct snapshot {
 	struct line *line;
 	struct snapshot *older, *newer; /* versions lock, as the next */
 	struct dead_chunk *dead;	/* in older, not in here */
+	uint64_t dead_bytes;		/* of it, when this version was made; constant */
+	uint64_t retired_bytes;		/* what waits for readers with it: control loop, then reclaim */
 	uint8_t names[];		/* apex in lower case, then as received; apex_len octets each */
 };
 

@@ -221,6 +221,21 @@ void net_worker_counters(const struct net *n, unsigned worker, uint64_t out[NET_
 	numbers(out, NET_COUNTER_CNT);
 }
 
+void net_worker_info(const struct net *n, unsigned worker, struct net_worker_info *out)
+{
+	*out = (struct net_worker_info){.cycles_per_s = 3000000000, .gap_worst_ns = 7000, .turn_ago_ns = 1};
+}
+
+void watch_worker(const struct watch *w, unsigned worker, struct watch_worker *out)
+{
+	*out = (struct watch_worker){.stalled = worker == 1, .stalled_ms = 1500 * worker, .stalls = worker};
+}
+
+bool watch_holds_transfers(const struct watch *w)
+{
+	return true;
+}
+
 unsigned net_port_cnt(const struct net *n)
 {
 	return 2;
