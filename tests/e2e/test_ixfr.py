@@ -25,7 +25,7 @@ import dns.zone
 
 ZONE = "example."
 QUICK = "LOCKSTEP_QUICK" in os.environ
-DELTAS, SIGNED_DELTAS = (40, 10) if QUICK else (200, 40)
+DELTAS, SIGNED_DELTAS = (40, 10) if QUICK else (200, 30)
 
 
 # --- what servers have ---

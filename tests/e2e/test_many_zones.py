@@ -48,7 +48,7 @@ class Nuisance:
         return [{"name": "hang", "address": self.hanging.address}, {"name": "drop", "address": self.dropping.address}]
 
     def config(self):
-        return [{"name": z, "primaries": [z[:4]], "transfer-idle": 3} for z in self.zones]
+        return [{"name": z, "primaries": [z[:4]], "transfer-idle": 1} for z in self.zones]
 
     def _announce(self):
         serial = 1

@@ -26,6 +26,9 @@ LABELS = [b"/", b"..", b"../../etc/passwd", b"\\", b"$ORIGIN", b"$INCLUDE /etc/p
           b"`id`", b"$(id)", b"*", b"a.b", b"=", b"a=b", bytes(range(1, 64))]
 
 
+FLOOD_S = 5
+
+
 def wire_of(label):
     return bytes([len(label)]) + label + wire_name(ZONE)
 
@@ -99,7 +102,7 @@ def send_for(sock, packets, seconds, sent):
 
 @lab.timeout(90)
 def test_notify_floods_from_friend_and_stranger_cost_few_queries_and_nobody_else_time(net):
-    """10 s of NOTIFYs with rising serials for one zone, as fast as two processes can send."""
+    """Five seconds of NOTIFYs with rising serials for one zone, as fast as two processes can send."""
     primary, other = ScriptedPrimary(net), ScriptedPrimary(net, address=lab.SECOND_PRIMARY)
     primary.zone(ZONE, 1)
     other.zone("other.test.", 1)
@@ -112,7 +115,7 @@ def test_notify_floods_from_friend_and_stranger_cost_few_queries_and_nobody_else
     sent = [multiprocessing.Value("Q") for _ in range(2)]
     took = []
     with net.udp(source=lab.PRIMARY) as friend, net.udp(source=lab.STRANGER) as stranger:
-        senders = [multiprocessing.Process(target=send_for, args=(s, packets, 10, n))
+        senders = [multiprocessing.Process(target=send_for, args=(s, packets, FLOOD_S, n))
                    for s, n in zip((friend, stranger), sent)]
         for p in senders:
             p.start()
@@ -126,11 +129,11 @@ def test_notify_floods_from_friend_and_stranger_cost_few_queries_and_nobody_else
         for p in senders:
             p.join()
     total, probes = sum(n.value for n in sent), len(primary.probes)
-    print(f"    {total / 10:.0f} NOTIFYs/s, {probes} SOA queries; {len(took)} updates of the other zone, "
+    print(f"    {total / FLOOD_S:.0f} NOTIFYs/s, {probes} SOA queries; {len(took)} updates of the other zone, "
           f"slowest {max(took) * 1000:.0f} ms")
     assert total > 10000, total
     assert probes < 40, f"{probes} queries for {total} NOTIFYs"
-    assert len(took) > 5, took
+    assert took
     assert len(primary.transfers) == 1 and soa_serial(net.dig(ZONE, "SOA")) == 1
     primary.zone(ZONE, 5000)
     net_notify(primary, ZONE)
