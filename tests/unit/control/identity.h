@@ -1,17 +1,19 @@
-/* Keys and certificates for tests, made on the spot. */
+/* Keys and certificates for tests, made on the spot. What cannot be made ends the program. */
 #pragma once
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include <cmocka.h>
+static inline void identity_must(bool ok)
+{
+	if (!ok)
+		abort();
+}
 
 struct identity {
 	EVP_PKEY *key;
@@ -30,8 +32,8 @@ static inline void identity_extend(X509 *cert, int nid, const char *value)
 {
 	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
 
-	assert_non_null(e);
-	assert_int_equal(X509_add_ext(cert, e, -1), 1);
+	identity_must(e != NULL);
+	identity_must(X509_add_ext(cert, e, -1) == 1);
 	X509_EXTENSION_free(e);
 }
 
@@ -42,13 +44,13 @@ static inline void identity_write(struct identity *i, const struct identity_spec
 	snprintf(i->cert_file, sizeof(i->cert_file), "%s/%s.crt", spec->folder, spec->file);
 	snprintf(i->key_file, sizeof(i->key_file), "%s/%s.key", spec->folder, spec->file);
 	f = fopen(i->cert_file, "w");
-	assert_non_null(f);
-	assert_int_equal(PEM_write_X509(f, i->cert), 1);
+	identity_must(f != NULL);
+	identity_must(PEM_write_X509(f, i->cert) == 1);
 	fclose(f);
 	f = fopen(i->key_file, "w");
-	assert_non_null(f);
-	assert_int_equal(fchmod(fileno(f), 0600), 0);
-	assert_int_equal(PEM_write_PrivateKey(f, i->key, NULL, NULL, 0, NULL, NULL), 1);
+	identity_must(f != NULL);
+	identity_must(fchmod(fileno(f), 0600) == 0);
+	identity_must(PEM_write_PrivateKey(f, i->key, NULL, NULL, 0, NULL, NULL) == 1);
 	fclose(f);
 }
 
@@ -58,7 +60,7 @@ static inline struct identity identity_make(const struct identity_spec *spec)
 	const char *name = spec->name != NULL ? spec->name : spec->file;
 	char san[128];
 
-	assert_non_null(i.key);
+	identity_must(i.key != NULL);
 	X509_set_version(i.cert, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(i.cert), 1 + rand() % 1000000);
 	X509_gmtime_adj(X509_getm_notBefore(i.cert), spec->from_s);
@@ -73,7 +75,7 @@ static inline struct identity identity_make(const struct identity_spec *spec)
 	snprintf(san, sizeof(san), "DNS:%s", name);
 	if (spec->name != NULL)
 		identity_extend(i.cert, NID_subject_alt_name, san);
-	assert_true(X509_sign(i.cert, spec->issuer != NULL ? spec->issuer->key : i.key, EVP_sha256()) > 0);
+	identity_must(X509_sign(i.cert, spec->issuer != NULL ? spec->issuer->key : i.key, EVP_sha256()) > 0);
 	identity_write(&i, spec);
 	return i;
 }

@@ -324,15 +324,18 @@ static void test_damage_anywhere_is_an_error_and_nothing_else(void **state)
 	/* The server's flight with one octet changed, or random from there on. */
 	for (size_t at = 0; at < total; at += 3) {
 		struct pair p;
+		size_t where;
 
 		open_pair(&p, &c, &f->good);
 		tls_shake(p.a);
 		carry(p.a, p.b, WIRE);
+		/* Not always of the same length: a signature may have an octet or two less. */
 		total = (size_t)tls_seal(p.b, NULL, 0, wire);
 		assert_true(total > 500);
+		where = at < total ? at : total - 1;
 		if (at % 2 == 0)
-			wire[at] ^= 0x55;
-		for (size_t i = at; at % 2 == 1 && i < total; i++)
+			wire[where] ^= 0x55;
+		for (size_t i = where; at % 2 == 1 && i < total; i++)
 			wire[i] = (uint8_t)rand();
 		assert_int_equal(tls_feed(p.a, wire, total), 0);
 		assert_int_not_equal(tls_shake(p.a), TLS_OPEN);
