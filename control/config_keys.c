@@ -135,6 +135,7 @@ static int make_ring(struct config *c, struct config_errors *e)
 		config_errors_add(e, "keys", "two are called \"%.255s\"", name_text(name, text));
 		return 0;
 	}
+	c->answer.has_keys = c->key_cnt > 0;
 	return ret;
 }
 

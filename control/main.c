@@ -18,6 +18,7 @@
 
 #include <urcu-qsbr.h>
 
+#include "control/asker.h"
 #include "control/ctl.h"
 #include "control/onward.h"
 #include "control/privilege.h"
@@ -39,6 +40,7 @@ struct daemon {
 	struct arena *arena;
 	struct zonetab *table;
 	struct onward *onward;
+	struct asker asker; /* for what workers leave to the loop */
 	struct answer_engine **engines;
 	struct net *net;
 	struct zones *zones;
@@ -127,7 +129,23 @@ static void client_address(const struct net_dgram *dgram, union config_sockaddr 
 	}
 }
 
-/* NOTIFYs that came by the data path. Bounded: a storm must not keep the loop from its timers. */
+/* A signed question that a worker left to us; or what looked like one. Returns the response's length, 0: none. */
+static size_t answer_signed(struct daemon *d, struct net_dgram *dgram, const union config_sockaddr *client)
+{
+	struct answer_job job = {
+		.msg = dgram->msg, .len = dgram->len, .cap = sizeof(dgram->msg), .transport = ANSWER_UDP};
+
+	asker_ask(&d->asker, &job, client, uv_now(&d->loop), NULL);
+	return job.verdict == ANSWER_SEND ? job.len : 0;
+}
+
+static bool is_notify(const struct net_dgram *dgram)
+{
+	return dgram->len >= DNS_HEADER_LEN &&
+	       (wire_load16(dgram->msg + 2) & DNS_OPCODE_MASK) == DNS_OPCODE_NOTIFY << DNS_OPCODE_SHIFT;
+}
+
+/* What came by the data path. Bounded: a storm must not keep the loop from its timers. */
 static void notifies_turn(struct daemon *d)
 {
 	struct net_dgram dgram;
@@ -137,7 +155,11 @@ static void notifies_turn(struct daemon *d)
 		size_t len;
 
 		client_address(&dgram, &client);
-		len = zones_notify(d->zones, dgram.msg, dgram.len, sizeof(dgram.msg), &client, uv_hrtime());
+		if (is_notify(&dgram))
+			len = zones_notify(d->zones, dgram.msg, dgram.len, sizeof(dgram.msg), &client,
+					   uv_hrtime());
+		else
+			len = answer_signed(d, &dgram, &client);
 		if (len == 0)
 			continue;
 		dgram.len = (uint16_t)len;
@@ -185,6 +207,11 @@ static int engines_make(struct daemon *d, struct net_error *err)
 		if (d->engines[i] == NULL)
 			goto no_memory;
 	}
+	d->asker = (struct asker){.engine = answer_engine_new(d->table, &d->config->answer),
+				  .config = d->config,
+				  .xfrout = d->onward->xfrout};
+	if (d->asker.engine == NULL)
+		goto no_memory;
 	return 0;
 no_memory:
 	snprintf(err->text, sizeof(err->text), "cannot make %u answer engines: out of memory", cnt);
@@ -319,6 +346,7 @@ static void daemon_end(struct daemon *d)
 	for (unsigned i = 0; d->engines != NULL && i < d->config->net.worker_cnt; i++)
 		answer_engine_free(d->engines[i]);
 	free(d->engines);
+	answer_engine_free(d->asker.engine);
 	onward_free(d->onward);
 	if (d->table != NULL)
 		zonetab_free(d->table);

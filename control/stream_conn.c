@@ -9,8 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control/xfrout.h"
-
 #define RX_CAP_FIRST 2048 /* most requests are below 100 octets; several pipelined ones arrive in one read */
 #define FRAME_MAX    (2 + DNS_MSG_MAX)
 
@@ -140,7 +138,7 @@ static bool answer_request(struct stream_thread *t, struct stream_conn *c, const
 
 	memcpy(job.msg, msg, len);
 	stream_count(t, STREAM_CNT_requests, 1);
-	stream_query(t, &job, &c->client, &c->transfer);
+	asker_ask(&t->asker, &job, &c->client, t->now_ms, &c->transfer);
 	switch ((enum answer_verdict)job.verdict) {
 	case ANSWER_DROP:
 		return false; /* not DNS, or a response: RFC 7766 has no use for such a client */

@@ -139,6 +139,7 @@ int stream_thread_open(struct stream_thread *t, struct net_error *err)
 	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	t->wake = (struct stream_fd){.kind = STREAM_FD_WAKE, .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
 	t->engine = answer_engine_new(t->stream->env.table, &config->answer);
+	t->asker = (struct asker){.engine = t->engine, .config = config, .xfrout = t->stream->env.xfrout};
 	t->out = malloc(STREAM_OUT_CAP);
 	if (t->stream->tls != NULL)
 		t->wire = malloc(STREAM_WIRE_CAP);
@@ -208,7 +209,7 @@ static void udp_turn(struct stream_thread *t, int fd)
 		if (got < 0)
 			return;
 		job.len = (uint32_t)got;
-		stream_query(t, &job, &client, NULL);
+		asker_ask(&t->asker, &job, &client, t->now_ms, NULL);
 		if (job.verdict == ANSWER_SEND)
 			sendto(fd, job.msg, job.len, MSG_DONTWAIT | MSG_NOSIGNAL, &client.sa, client_len);
 		else if (job.verdict == ANSWER_NOTIFY)

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
+#include "control/asker.h"
 #include "control/stream.h"
 #include "control/stream_clients.h"
 
@@ -43,8 +44,6 @@ struct stream_notify {
 	uint8_t msg[NET_DGRAM_MAX];
 };
 TAILQ_HEAD(stream_notify_queue, stream_notify);
-
-struct xfrout_session;
 
 struct stream_conn {
 	struct stream_fd fd;
@@ -80,7 +79,7 @@ struct stream_thread {
 	uint32_t out_len;
 	uint8_t *wire; /* what goes to or comes from a TLS connection: STREAM_WIRE_CAP octets */
 	uint64_t now_ms;
-	struct log_limit limit_refused;
+	struct asker asker;   /* with engine */
 	pthread_mutex_t lock; /* guards replies */
 	struct stream_notify_queue replies;
 	bool stop;			       /* written by the control loop, read by the thread */
@@ -104,14 +103,6 @@ void stream_thread_wake(struct stream_thread *t);
  */
 bool stream_notify_send(struct stream_thread *t, struct stream_conn *conn, int udp_fd,
 			const union config_sockaddr *client, const uint8_t *msg, size_t len);
-
-/*
- * stream_query.c: asks the engine, and does what is not the engine's: signatures (RFC 8945) and the begin of a transfer,
- * which goes to *transfer (NULL: not a stream) with the verdict ANSWER_TRANSFER. job->cap is of the room at job->msg, which
- * the caller's copy of the request is in. An engine's verdict ANSWER_NOTIFY leaves the request as it was.
- */
-void stream_query(struct stream_thread *t, struct answer_job *job, const union config_sockaddr *client,
-		  struct xfrout_session **transfer);
 
 /* stream_conn.c: all on the stream thread. */
 void stream_conn_accept(struct stream_thread *t, const struct stream_fd *listener);

@@ -37,22 +37,20 @@ static void condense(struct xfrout_session *s)
 	s->chain_cnt = 1;
 }
 
-/* The form of the answer. A reader that is ahead of us gets the zone as it is here: what it does about it is its policy. */
+/* RFC 1995 2 and 4. A version that is neither older nor newer than ours (RFC 1982 3.2) needs the whole zone. */
 static void choose_form(struct xfrout_session *s, uint32_t slot)
 {
-	uint32_t serial = snapshot_serial(s->snapshot);
+	uint32_t ours = snapshot_serial(s->snapshot), theirs = s->question.serial;
 	struct snapshot_info info;
 
 	s->form = XFROUT_WHOLE;
 	if (s->question.type != DNS_TYPE_IXFR)
 		return;
-	if (s->question.serial == serial) {
+	if (theirs == ours || serial_newer(theirs, ours)) {
 		s->form = XFROUT_SINGLE;
 		return;
 	}
-	if (!serial_newer(serial, s->question.serial))
-		return;
-	s->chain = deltas_get(s->all->env.deltas, slot, s->question.serial, serial, &s->chain_cnt);
+	s->chain = deltas_get(s->all->env.deltas, slot, theirs, ours, &s->chain_cnt);
 	if (s->chain == NULL)
 		return;
 	condense(s);

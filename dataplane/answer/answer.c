@@ -476,6 +476,12 @@ static bool classify(struct answer_engine *e, struct work *w)
 	/* Common types lie below all meta types but OPT; RRSIG and most others need no second look either. */
 	if (q->class == DNS_CLASS_IN && q->type < DNS_TYPE_NXNAME && q->type != DNS_TYPE_OPT && !q->has_tsig)
 		return true;
+	if (q->has_tsig && e->config->has_keys && w->job->transport == ANSWER_UDP &&
+	    (q->type == DNS_TYPE_SOA || q->type == DNS_TYPE_IXFR)) {
+		w->job->verdict = ANSWER_NOTIFY; /* as secondaries ask; the keys are the control loop's */
+		count(e, ANSWER_CNT_notify);
+		return false;
+	}
 	if (q->has_tsig &&
 	    (w->job->transport == ANSWER_UDP || (q->type != DNS_TYPE_AXFR && q->type != DNS_TYPE_IXFR))) {
 		send_bad_key(e, w);

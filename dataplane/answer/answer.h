@@ -22,6 +22,7 @@ struct answer_config {
 	uint8_t version_len;	  /* CH TXT version.server and version.bind; 0: REFUSED */
 	char identity[ANSWER_TEXT_MAX];
 	char version[ANSWER_TEXT_MAX];
+	bool has_keys; /* there are TSIG keys: signed questions for a SOA over UDP are ANSWER_NOTIFY */
 	struct edns_config edns;
 	struct rrl_config rrl;
 };
@@ -35,9 +36,9 @@ struct answer_time {
 enum answer_transport { ANSWER_UDP, ANSWER_TCP, ANSWER_TLS };
 
 enum answer_verdict {
-	ANSWER_SEND,	 /* len octets at msg are the response */
-	ANSWER_DROP,	 /* say nothing */
-	ANSWER_NOTIFY,	 /* opcode NOTIFY, untouched: for the control loop */
+	ANSWER_SEND,   /* len octets at msg are the response */
+	ANSWER_DROP,   /* say nothing */
+	ANSWER_NOTIFY, /* opcode NOTIFY, or a signed question of a secondary, untouched: for the control loop */
 	ANSWER_TRANSFER, /* AXFR or IXFR question over TCP/TLS, untouched: for the stream's transfer server */
 };
 

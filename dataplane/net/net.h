@@ -120,7 +120,7 @@ int net_dgram_reply(struct net *n, const struct net_dgram *d);
 	X(drop_source, "dropped: source address or port that is never answered")                        \
 	X(drop_room, "dropped: no room for a response in the frame's buffer")                           \
 	X(drop_answer, "dropped by the answer engine; its own counters say why")                        \
-	X(notify_requests, "NOTIFY requests handed to the control loop")                                \
+	X(notify_requests, "NOTIFY and signed requests handed to the control loop")                     \
 	X(notify_ring_full, "NOTIFY dropped because the ring to the control loop was full")             \
 	X(notify_reply_full, "NOTIFY responses dropped because the ring to the worker was full")        \
 	X(notify_no_buffer, "NOTIFY responses dropped because the packet buffers had run out")          \

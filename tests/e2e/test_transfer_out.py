@@ -3,6 +3,7 @@
 that change while they are sent; knotd, nsd and named as secondaries are in test_onward.py."""
 
 import base64
+import socket
 import struct
 import sys
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
+from lab_servers import KnotdWithJournal
+from lab_wire import soa_serial
 
 import dns.flags
 import dns.message
@@ -100,7 +103,12 @@ def dump(daemon, zone=ZONE):
     done = daemon.ctl_raw("zone", "dump", zone)
     assert done.returncode == 0, done.stderr
     z = dns.zone.from_text(done.stdout, origin=zone, relativize=False, check_origin=False)
-    return sorted(f"{n} {ttl} {dns.rdatatype.to_text(r.rdtype)} {r.to_text()}".lower() for n, ttl, r in z.iterate_rdatas())
+    return records(z)
+
+
+def records(zone):
+    return sorted(f"{n} {ttl} {dns.rdatatype.to_text(r.rdtype)} {r.to_text()}".lower()
+                  for n, ttl, r in zone.iterate_rdatas())
 
 
 EXTRA = ["MiXed IN A 192.0.2.7", "*.w IN TXT \"wild\"", "cut IN NS ns.cut", "ns.cut IN A 192.0.2.9",
@@ -176,6 +184,214 @@ def test_records_of_every_size_are_sent_or_the_transfer_ends(net):
     lines, lengths = axfr(net)
     assert sorted(x.lower() for x in lines) == dump(daemon)
     assert max(lengths) > 65000
+
+
+# --- differences ---
+
+def ixfr(net, serial, **kw):
+    query = dns.message.make_query(ZONE, "IXFR")
+    query.authority.append(dns.rrset.from_text(ZONE, 0, "IN", "SOA", f". . {serial} 0 0 0 0"))
+    return [r for _, reply in messages(net, query, **kw) for r in reply.answer]
+
+
+def serials(rrsets):
+    return [r[0].serial for r in rrsets if r.rdtype == dns.rdatatype.SOA]
+
+
+def with_versions(net, change=None, last=4, hosts=300):
+    """A daemon that has seen versions 1 to last: each adds new<n>, takes new<n-1> away, and changes a set."""
+    primary = KnotdWithJournal(net, {ZONE: lab.zone_text(ZONE, 1, hosts=hosts)}, [lab.PRIMARY, lab.PRIMARY6], True,
+                               [lab.SECONDARY]).start()
+    daemon = start(net, change=onward(**(change or {})))
+    net.wait_serial(ZONE, 1)
+    for serial in range(2, last + 1):
+        primary.update(ZONE, lab.zone_text(ZONE, serial, hosts=hosts, extra=[
+            f"new{serial} IN A 192.0.2.{serial}", "set IN TXT a", f"set IN TXT b{serial}"]))
+        net.wait_serial(ZONE, serial)
+    return primary, daemon
+
+
+def test_differences_are_merged_into_one_that_leads_to_the_same_zone(net):
+    _, daemon = with_versions(net)
+    got = ixfr(net, 1)
+    assert serials(got) == [4, 1, 4, 4], "one difference, not three"
+    names = [str(r.name) for r in got]
+    assert f"new4.{ZONE}" in names and f"new2.{ZONE}" not in names, "what came and went is left out"
+    assert serials(ixfr(net, 3)) == [4, 3, 4, 4]
+    # dnspython, strict about what is deleted, applies it to the zone of version 1.
+    zone = dns.zone.from_text(lab.zone_text(ZONE, 1, hosts=300), origin=ZONE, relativize=False)
+    query, serial = dns.xfr.make_query(zone)
+    assert serial == 1
+    with net.inside("pri"):
+        dns.query.inbound_xfr(lab.SECONDARY, zone, query, lifetime=20)
+    assert records(zone) == dump(daemon)
+
+
+def test_requests_for_differences_get_the_form_that_fits(net):
+    _, daemon = with_versions(net, {"transfers-out": {"deltas": 2}})
+    assert serials(ixfr(net, 4)) == [4], "current: the SOA alone"
+    assert serials(ixfr(net, 9)) == [4], "newer than ours: the SOA alone (RFC 1995 2)"
+    assert serials(ixfr(net, 2)) == [4, 2, 4, 4]
+    for serial in (1, 4 + 2**31):
+        got = ixfr(net, serial)
+        assert serials(got) == [4, 4] and len(got) > 300, "before the oldest difference, or unrelated: the whole zone"
+    assert daemon.counter("onward", "deltas") == 2
+    reply = net.dig(ZONE, "IXFR")
+    assert soa_serial(reply) == 4, "over UDP: the SOA alone"
+    net.ctl("zone", "retransfer", ZONE)
+    assert daemon.counter("onward", "deltas") == 0, "a whole zone cuts the history"
+    assert serials(ixfr(net, 3)) == [4, 4]
+
+
+def test_memory_for_differences_is_bounded_over_all_zones(net):
+    _, daemon = with_versions(net, {"transfers-out": {"delta-bytes": "2K"}}, last=12)
+    assert 0 < daemon.counter("onward", "delta_bytes") <= 2048
+    assert daemon.counter("onward", "deltas_evicted") > 0
+    assert serials(ixfr(net, 11)) == [12, 11, 12, 12]
+    assert serials(ixfr(net, 2)) == [12, 12]
+
+
+# --- signed questions over UDP ---
+
+def test_a_signed_question_for_the_soa_gets_a_signed_answer(net):
+    net.knotd({ZONE: lab.zone_text(ZONE, 1)})
+    start(net, change=onward(secondary(key=KEY), keys=KEYS))
+    net.wait_serial(ZONE, 1)
+    for source in (None, lab.STRANGER):
+        for rdtype in ("SOA", "IXFR"):
+            query = dns.message.make_query(ZONE, rdtype, use_edns=0, payload=1232)
+            query.use_tsig(RING, dns.name.from_text(KEY))
+            wire = net.exchange(query.to_wire(), source=source)
+            reply = dns.message.from_wire(wire, keyring=RING, request_mac=query.mac)
+            assert reply.had_tsig and soa_serial(reply) == 1
+    bad = dns.message.make_query(ZONE, "SOA")
+    bad.use_tsig(dns.tsigkeyring.from_text({KEY: OTHER_SECRET}), dns.name.from_text(KEY))
+    assert net.exchange(bad.to_wire())[3] & 15 == dns.rcode.NOTAUTH
+    # Too long with its signature for a client without EDNS: cut, and signed all the same.
+    query = dns.message.make_query("x" * 63 + "." + "y" * 63 + "." + "z" * 63 + "." + ZONE, "SOA")
+    query.use_tsig(RING, dns.name.from_text(KEY))
+    wire = net.exchange(query.to_wire())
+    reply = dns.message.from_wire(wire, keyring=RING, request_mac=query.mac)
+    assert reply.had_tsig and len(wire) <= 512
+
+
+# --- readers ---
+
+def slow(net, source=None):
+    """A reader that asks, and reads nothing yet; its receive buffer is small."""
+    s = net.socket(socket.AF_INET, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.settimeout(30)
+    if source:
+        s.bind((source, 0))
+    s.connect((lab.SECONDARY, 53))
+    wire = dns.message.make_query(ZONE, "AXFR").to_wire()
+    s.sendall(struct.pack("!H", len(wire)) + wire)
+    return s
+
+
+LARGE = 50000
+ALL = LARGE + 7  # the records of lab.zone_text, and the closing SOA
+
+
+def rest(s):
+    """What a reader of the large zone gets: its serials at both ends; None when the connection ends before."""
+    cnt, got = 0, []
+    with s:
+        while cnt < ALL:
+            try:
+                got.append(lab.read_framed(s))
+            except (OSError, EOFError):
+                return None
+            cnt += struct.unpack("!H", got[-1][6:8])[0]
+    assert cnt == ALL, cnt
+    first, last = (dns.message.from_wire(w, xfr=True, one_rr_per_rrset=True).answer for w in (got[0], got[-1]))
+    return first[0][0].serial, last[-1][0].serial
+
+
+def large(net, change, serial=1):
+    primary = net.knotd({ZONE: lab.zone_text(ZONE, serial, hosts=LARGE)})
+    daemon = start(net, change=onward(**change))
+    net.wait_serial(ZONE, serial, timeout=60)
+    return primary, daemon
+
+
+def running(daemon, cnt):
+    lab.wait_until(lambda: daemon.counter("onward", "running") == cnt, 30, f"{cnt} transfers are running")
+
+
+@lab.timeout(240)
+def test_slow_readers_hold_nobody_up_and_the_limit_is_for_those_who_may(net):
+    _, daemon = large(net, {"transfers-out": {"limit": 3}, "tcp": {"idle-timeout": "1m", "threads": 1}})
+    readers = [slow(net) for _ in range(2)]
+    running(daemon, 2)
+    assert rcode(net, source=lab.STRANGER) == "REFUSED"
+    begin = time.monotonic()
+    assert rest(slow(net)) == (1, 1), "one thread, two readers that do not read, and a third is served"
+    net.note(f"a third reader took {time.monotonic() - begin:.1f} s")
+    assert net.dig(ZONE, "SOA", tcp=True).rcode() == 0
+    readers.append(slow(net))
+    running(daemon, 3)
+    assert rcode(net) == "SERVFAIL", "as many as may"
+    assert rcode(net, source=lab.STRANGER) == "REFUSED", "who may not is told so, whatever the limit"
+    assert daemon.counter("onward", "over_limit") == 1
+    readers.pop().close()
+    running(daemon, 2)
+    assert all(rest(s) == (1, 1) for s in readers)
+    running(daemon, 0)
+
+
+@lab.timeout(240)
+def test_a_transfer_ends_with_the_version_it_began_with(net):
+    primary, daemon = large(net, {"tcp": {"idle-timeout": "1m"}})
+    reader = slow(net)
+    running(daemon, 1)
+    for serial in (2, 3):
+        primary.update(ZONE, lab.zone_text(ZONE, serial, hosts=20))
+        net.wait_serial(ZONE, serial, timeout=60)
+    assert rest(reader) == (1, 1)
+    assert serials(ixfr(net, 3)) == [3]
+
+
+@lab.timeout(240)
+def test_a_zone_that_expires_is_not_served_but_what_had_begun_is_completed(net):
+    primary = net.knotd({ZONE: lab.zone_text(ZONE, 1, hosts=LARGE, refresh=2, retry=1, expire=6)})
+    daemon = start(net, change=onward(tcp={"idle-timeout": "1m"}))
+    net.wait_serial(ZONE, 1, timeout=60)
+    primary.stop()
+    reader = slow(net)
+    running(daemon, 1)
+    net.wait_state(ZONE, "expired", timeout=60)
+    assert rcode(net) == "SERVFAIL"
+    assert rest(reader) == (1, 1)
+    running(daemon, 0)
+
+
+@lab.timeout(240)
+def test_readers_that_take_too_long_are_cut_off(net):
+    _, daemon = large(net, {"transfers-out": {"idle": "1s"}, "tcp": {"idle-timeout": "1m"}})
+    reader = slow(net)
+    running(daemon, 1)
+    # An octet now and then is no progress.
+    end = time.monotonic() + 60
+    while daemon.counter("onward", "running") and time.monotonic() < end:
+        time.sleep(0.2)
+        try:
+            reader.recv(1000)
+        except OSError:
+            break
+    running(daemon, 0)
+    assert daemon.counter("onward", "failed") == 1
+    reader.close()
+
+
+def test_stopping_while_transfers_run_ends_them(net):
+    _, daemon = large(net, {"tcp": {"idle-timeout": "1m"}})
+    readers = [slow(net) for _ in range(3)]
+    running(daemon, 3)
+    assert daemon.stop() == 0
+    for s in readers:
+        assert rest(s) is None
 
 
 if __name__ == "__main__":
