@@ -4,6 +4,7 @@ that change while they are sent; knotd, nsd and named as secondaries are in test
 
 import base64
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
+from certificates import Authority
 from lab_servers import KnotdWithJournal
 from lab_wire import soa_serial
 
@@ -48,12 +50,12 @@ def start(net, zones=(ZONE,), change=None):
     return daemon.start()
 
 
-def messages(net, query, source=None, ring=None, timeout=10, pause=0):
+def messages(net, query, source=None, ring=None, timeout=10, connect=None):
     """All messages of an answer over TCP, verified when ring is given, until it is complete or an error."""
     query_mac = b""
     if ring:
         query.use_tsig(ring, dns.name.from_text(KEY))
-    with net.tcp(source=source, timeout=timeout) as s:
+    with (connect or net.tcp)(source=source, timeout=timeout) as s:
         wire = query.to_wire()
         query_mac = query.mac if ring else b""
         s.sendall(struct.pack("!H", len(wire)) + wire)
@@ -76,7 +78,6 @@ def messages(net, query, source=None, ring=None, timeout=10, pause=0):
             incremental = query.question[0].rdtype == dns.rdatatype.IXFR
             if soas >= 2 and not incremental or single or incremental and reply.answer[-1].rdtype == 6 and soas >= 2:
                 return
-            time.sleep(pause)
 
 
 def axfr(net, **kw):
@@ -273,6 +274,29 @@ def test_a_signed_question_for_the_soa_gets_a_signed_answer(net):
     wire = net.exchange(query.to_wire())
     reply = dns.message.from_wire(wire, keyring=RING, request_mac=query.mac)
     assert reply.had_tsig and len(wire) <= 512
+
+
+# --- TLS ---
+
+def test_a_secondary_with_tls_is_served_over_tls_alone(net):
+    ca = Authority(net.dir / "tls")
+    ours = ca.issue("ns.example", addresses=[lab.SECONDARY])
+    net.knotd({ZONE: lab.zone_text(ZONE, 1, hosts=3000, extra=EXTRA)})
+    daemon = start(net, change=onward(secondary(tls=True), server={
+        "tls": {"certificate": str(ours.certificate), "key": str(ours.key)}}))
+    net.wait_serial(ZONE, 1)
+    assert rcode(net) == "REFUSED"
+    context = ssl.create_default_context(cafile=ca.certificate)
+    context.set_alpn_protocols(["dot"])
+
+    def over_tls(**kw):
+        return context.wrap_socket(net.tcp(port=853, **kw), server_hostname="ns.example")
+    lines = []
+    for _, reply in messages(net, dns.message.make_query(ZONE, "AXFR"), connect=over_tls):
+        assert reply.rcode() == 0, reply
+        lines += [f"{r.name} {r.ttl} {dns.rdatatype.to_text(r.rdtype)} {r[0].to_text()}".lower() for r in reply.answer]
+    assert sorted(lines[:-1]) == dump(daemon)
+    assert serials(ixfr(net, 1, connect=over_tls)) == [1]
 
 
 # --- readers ---
