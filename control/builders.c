@@ -27,6 +27,7 @@ struct build {
 	struct builders *pool;
 	struct build_request request; /* immutable */
 	struct build_calls calls;     /* used on the loop */
+	uint64_t first_ns, last_ns;   /* the same */
 
 	/* Under pool->lock; written by the loop and by the thread that works on it. */
 	struct build *next; /* in the run queue or the event queue */
@@ -264,6 +265,7 @@ static void finish(struct build *b, bool cancelled)
 	else if (x->verdict == XFRIN_DONE)
 		finish_snapshot(b);
 	delta_queue_drop(&b->kept.queue);
+	r->built_ns = uv_hrtime();
 	if (b->builder != NULL)
 		builder_free(b->builder);
 	b->builder = NULL;
@@ -457,6 +459,8 @@ static void build_free(struct build *b)
 static void deliver(struct build *b, bool finished, bool has_room)
 {
 	if (finished) {
+		b->result.first_ns = b->first_ns;
+		b->result.last_ns = b->last_ns;
 		b->calls.done(b->calls.arg, &b->result);
 		build_free(b);
 	} else if (has_room) {
@@ -627,6 +631,9 @@ int build_push(struct build *b, const void *octets, size_t len)
 	c->next = NULL;
 	c->len = len;
 	memcpy(c->octets, octets, len);
+	b->last_ns = uv_hrtime();
+	if (b->first_ns == 0)
+		b->first_ns = b->last_ns;
 	pthread_mutex_lock(&b->pool->lock);
 	*b->tail = c;
 	b->tail = &c->next;

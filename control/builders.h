@@ -62,6 +62,8 @@ struct build_result {
 	bool not_authoritative;
 	struct opt_answer opt;
 	uint16_t rcode;		      /* with XFRIN_RCODE */
+	uint64_t first_ns, last_ns;   /* uv_hrtime when the first and the last octets came; 0: none did */
+	uint64_t built_ns;	      /* ... and when all was built and checked */
 	struct builder_report report; /* what was repaired */
 	struct gate_report gate;      /* of a complete transfer */
 	char text[BUILD_TEXT_CAP];    /* why it failed and where; empty on success */

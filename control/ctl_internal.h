@@ -104,6 +104,7 @@ void ctl_zone_status(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_refresh(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_retransfer(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_notify(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_zone_timing(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_accept(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_reject(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_rollback(struct ctl_conn *conn, const struct ctl_args *args);

@@ -22,6 +22,8 @@ static const struct command commands[] = {
 	 ctl_zone_refresh},
 	{"zone retransfer", "zone", "transfers the zone now, whatever the serials are", ctl_zone_retransfer},
 	{"zone notify", "zone", "tells the zone's secondaries what is served", ctl_zone_notify},
+	{"zone timing", "[zone]", "how long the stages of changes took: last, median, 99th percentile",
+	 ctl_zone_timing},
 	{"zone accept", "zone", "serves the version that is held back", ctl_zone_accept},
 	{"zone reject", "zone", "drops the version that is held back; it is not asked for again",
 	 ctl_zone_reject},

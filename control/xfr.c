@@ -82,6 +82,9 @@ static void on_built(void *arg, struct build_result *b)
 		.not_authoritative = b->not_authoritative,
 		.edns_refused = x->request.edns && b->verdict == XFRIN_RCODE && opt_may_be_why(b->rcode),
 		.opt = b->opt,
+		.first_ns = b->first_ns,
+		.last_ns = b->last_ns,
+		.built_ns = b->built_ns,
 		.report = b->report,
 		.gate = b->gate,
 	};

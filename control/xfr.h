@@ -49,6 +49,7 @@ struct xfr_result {
 	struct delta_queue kept;	 /* the differences, if they were to be kept; the receiver's */
 	uint64_t started_ns;		 /* uv_hrtime when it was begun */
 	bool reached; /* a connection was made, and over TLS the primary was whom we want */
+	uint64_t first_ns, last_ns, built_ns; /* as in build_result */
 	bool not_authoritative;
 	bool edns_refused; /* it may be for the OPT record that the primary answered with an error */
 	struct opt_answer opt;

@@ -212,6 +212,7 @@ int zones_start(const struct zones_env *env, struct zones **out)
 		free_parts(z);
 		return ret;
 	}
+	z->timing_closed = zones_timing_start(z, &z->timing) < 0;
 	start_running(z);
 	*out = z;
 	return 0;
@@ -224,6 +225,14 @@ static void on_builders_closed(void *arg)
 	struct zones *z = arg;
 
 	z->builders_closed = true;
+	zones_check_stopped(z);
+}
+
+static void on_timing_closed(void *arg)
+{
+	struct zones *z = arg;
+
+	z->timing_closed = true;
 	zones_check_stopped(z);
 }
 
@@ -246,7 +255,12 @@ void zones_check_stopped(struct zones *z)
 	if (b != NULL) {
 		z->builders = NULL;
 		builders_stop(b, on_builders_closed, z);
-	} else if (z->builders_closed) {
+	} else if (z->timing != NULL) {
+		struct zones_timing *t = z->timing;
+
+		z->timing = NULL;
+		zones_timing_stop(t, on_timing_closed);
+	} else if (z->builders_closed && z->timing_closed) {
 		z->stopped(z->stopped_arg);
 	}
 }
@@ -274,6 +288,7 @@ void zones_free(struct zones *z)
 		zone_free_versions(&z->zone[i]);
 		free(z->zone[i].last_error);
 		free(z->zone[i].no_ixfr_until);
+		free(z->zone[i].timing);
 	}
 	free_parts(z);
 }

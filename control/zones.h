@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "control/link.h"
+#include "control/timing.h"
 #include "dataplane/zone/arena.h"
 #include "dataplane/zone/builder.h"
 #include "dataplane/zone/zonetab.h"
@@ -96,6 +97,9 @@ struct zones_info {
 	char last_error[ZONES_ERROR_MAX]; /* empty: none since the last success */
 	int64_t last_error_at;
 };
+
+/* How long the stages of the zone's changes took; index below 0: over all zones. */
+void zones_timing(const struct zones *z, int index, struct timing *out);
 
 unsigned zones_cnt(const struct zones *z);
 int zones_find(const struct zones *z, const uint8_t *name); /* index, or -ENOENT */

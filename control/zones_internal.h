@@ -69,6 +69,8 @@ struct zone {
 	uint64_t deferred_ns; /* of the one that waits for its turn */
 	uint64_t notify_to_served_us;
 	uint64_t transfer_started_ns;
+	uint64_t answered_ns;  /* of the SOA query that the transfer follows; 0: none did */
+	struct timing *timing; /* NULL: no change yet */
 	uint32_t transfers_ok, transfers_failed, notifies, notifies_refused;
 	uint32_t ixfr_fallbacks;
 	uint32_t signatures_end; /* gate_signatures_end of the version held; with has_signatures */
@@ -92,6 +94,7 @@ struct zone_health {
 struct zones {
 	struct zones_env env;
 	struct builders *builders;
+	struct zones_timing *timing;
 	struct dispatch *queries;
 	struct dispatch *transfers;
 	struct deadlines *deadlines;
@@ -105,6 +108,7 @@ struct zones {
 	bool stopping;
 	bool timer_closed;
 	bool builders_closed;
+	bool timing_closed;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 	uint64_t cnt[ZONES_COUNTER_CNT];
@@ -146,6 +150,15 @@ void zone_watch_signatures(struct zone *zn);
 
 /* zones_same.c. Whether the answer to a SOA query is about another content than ours although the serial is the same. */
 bool zone_differs(struct zone *zn, const struct refresh_answer *answer);
+
+/* zones_timing.c. Returns 0, or -errno: changes are not timed then. */
+int zones_timing_start(struct zones *z, struct zones_timing **out);
+
+/* Nothing is published any more; closed is called with the zones when the handle is. */
+void zones_timing_stop(struct zones_timing *t, void (*closed)(void *arg));
+
+/* The zone has just been changed; at lacks only the moment when every worker has seen it. */
+void zone_time_change(struct zone *zn, const struct timing_stamps *at);
 
 /* Whether this primary may be asked for differences: so configured, and not known to refuse. */
 bool zone_gives_ixfr(const struct zone *zn, uint16_t primary);

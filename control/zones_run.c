@@ -223,6 +223,9 @@ struct secondary_actions zone_event(struct zone *zn, struct secondary_event *e)
 	e->random = random_u32();
 	e->waiting = zn->item.state == DISPATCH_QUEUED;
 	a = secondary_step(&zn->secondary, e);
+	/* What begins with a transfer has no question before it. */
+	if (zn->secondary.activity == SECONDARY_IDLE || (a.what & SECONDARY_QUERY))
+		zn->answered_ns = 0;
 	perform(zn, &a);
 	tell_expire(zn);
 	at = secondary_timer(&zn->secondary);
@@ -279,6 +282,7 @@ static void on_answered(void *arg, const struct refresh_result *r)
 		return;
 	}
 	zn->last_check = zones_wall_s();
+	zn->answered_ns = uv_hrtime();
 	zone_health(zn, zn->secondary.asked)->knows_edns = r->answer.opt.present;
 	zone_health(zn, zn->secondary.asked)->lacks_edns = !r->answer.opt.present;
 	if (!r->answer.authoritative &&
@@ -417,6 +421,12 @@ static void transfer_received(struct zone *zn, const struct xfr_result *r)
 {
 	struct secondary_event e = {
 		.kind = SECONDARY_EV_RECEIVED, .has_expire = r->opt.has_expire, .expire = r->opt.expire};
+	struct timing_stamps at = {.notify = zn->notify_ns,
+				   .answered = zn->answered_ns,
+				   .request = r->started_ns,
+				   .first = r->first_ns,
+				   .last = r->last_ns,
+				   .verified = r->built_ns};
 	bool had = zn->secondary.content != SECONDARY_NO_CONTENT;
 	uint32_t old = zn->secondary.serial;
 	struct secondary_actions a;
@@ -443,6 +453,9 @@ static void transfer_received(struct zone *zn, const struct xfr_result *r)
 	zn->ixfr_refused = false;
 	zn->last_check = zones_wall_s();
 	a = zone_event(zn, &e);
+	at.published = uv_hrtime();
+	if (had && (a.what & SECONDARY_PUBLISH))
+		zone_time_change(zn, &at);
 	if (a.what & SECONDARY_PUBLISH)
 		log_published(zn, r, had, old, peer);
 	else if (a.what & SECONDARY_DISCARD)

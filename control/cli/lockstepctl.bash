@@ -23,8 +23,8 @@ _lockstepctl()
 	fi
 	case "${words[*]}" in
 	'') mapfile -t COMPREPLY < <(compgen -W 'status zone stats stop help' -- "$word") ;;
-	zone) mapfile -t COMPREPLY < <(compgen -W 'status refresh retransfer notify accept reject rollback resume dump' -- "$word") ;;
-	'zone status' | 'zone refresh' | 'zone retransfer' | 'zone notify' | 'zone accept' | 'zone reject' | 'zone rollback' | 'zone resume' | 'zone dump')
+	zone) mapfile -t COMPREPLY < <(compgen -W 'status refresh retransfer notify timing accept reject rollback resume dump' -- "$word") ;;
+	'zone status' | 'zone refresh' | 'zone retransfer' | 'zone notify' | 'zone timing' | 'zone accept' | 'zone reject' | 'zone rollback' | 'zone resume' | 'zone dump')
 		mapfile -t COMPREPLY < <(compgen -W "$(lockstepctl "${socket[@]}" --timeout 2 zone status 2>/dev/null |
 			awk 'NR > 1 { print $1 }')" -- "$word") ;;
 	esac

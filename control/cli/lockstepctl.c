@@ -36,6 +36,7 @@ static const struct command commands[] = {
 	{.words = "zone refresh", .zone = true, .waits = true},
 	{.words = "zone retransfer", .zone = true, .waits = true},
 	{.words = "zone notify", .zone = true},
+	{.words = "zone timing", .zone = true, .optional = true},
 	{.words = "zone accept", .zone = true},
 	{.words = "zone reject", .zone = true},
 	{.words = "zone rollback", .zone = true, .serial = true},
@@ -69,6 +70,7 @@ static void usage(FILE *to)
 	      "not)\n"
 	      "  zone retransfer ZONE          transfer whatever the serials are; waits likewise\n"
 	      "  zone notify ZONE              tell its secondaries what is served\n"
+	      "  zone timing [ZONE]            how long the stages of changes took\n"
 	      "  zone accept ZONE              serve the version that is held back\n"
 	      "  zone reject ZONE              drop it; the zone stays as it is until a newer one comes\n"
 	      "  zone rollback ZONE [SERIAL]   serve a former version, until a newer one comes\n"
@@ -195,6 +197,8 @@ static void show(const struct command *command, const char *zone, const struct o
 		show_ordered(result, !o->no_wait);
 	else if (strcmp(c, "zone notify") == 0)
 		show_ordered(result, false);
+	else if (strcmp(c, "zone timing") == 0)
+		show_timing(result);
 	else if (command->zone && json_object_get(result, "zones") != NULL)
 		show_decided(result);
 	else if (strcmp(c, "zone dump") == 0)

@@ -305,6 +305,27 @@ void show_zone(const json_t *z)
 		line("last error", "none");
 }
 
+/* A number of microseconds, or "-". */
+static const char *micros_of(const json_t *object, const char *key, char buf[TEXT_CAP])
+{
+	return json_is_integer(json_object_get(object, key)) ? micros(int_of(object, key), buf) : "-";
+}
+
+void show_timing(const json_t *result)
+{
+	const json_t *stages = json_object_get(result, "stages");
+	char last[TEXT_CAP], p50[TEXT_CAP], p99[TEXT_CAP];
+
+	printf("%-22s %8s %10s %10s %10s\n", "STAGE", "CHANGES", "LAST", "50 % <", "99 % <");
+	for (size_t i = 0; i < json_array_size(stages); i++) {
+		const json_t *s = json_array_get(stages, i);
+
+		printf("%-22s %8" PRId64 " %10s %10s %10s\n", text_of(s, "stage"), int_of(s, "count"),
+		       micros_of(s, "last_us", last), micros_of(s, "p50_us", p50),
+		       micros_of(s, "p99_us", p99));
+	}
+}
+
 void show_decided(const json_t *result)
 {
 	const json_t *z = json_array_get(json_object_get(result, "zones"), 0);

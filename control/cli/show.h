@@ -11,6 +11,8 @@ void show_status(const json_t *result);
 /* rows: how many were shown before this part; 0 prints the heading. */
 void show_zones(const json_t *result, size_t rows);
 void show_zone(const json_t *zone);
+void show_timing(const json_t *result);
+
 /* What a decision of the operator's led to. */
 void show_decided(const json_t *result);
 void show_ordered(const json_t *result, bool waited); /* refresh, retransfer */

@@ -145,5 +145,25 @@ def test_a_rollback_is_served_until_resume_or_a_newer_version(net):
     assert net.dig("h43.example.", "A").answer
 
 
+def test_the_stages_of_each_change_are_timed_until_every_worker_has_seen_it(net):
+    primary = start(net, KnotdWithJournal)
+    net.wait_serial(ZONE, 1)
+    for serial in (2, 3):
+        primary.update(ZONE, text(serial, hosts=40 + serial))
+        net.wait_serial(ZONE, serial)
+    stages = {}
+
+    def timed():
+        for s in net.daemon.ctl("zone", "timing", ZONE)["stages"]:
+            stages[s["stage"]] = s
+        return stages["total"]["count"] == 2
+    lab.wait_until(timed, 10, "both changes are timed")
+    for name, s in stages.items():
+        assert s["count"] == sum(s["buckets"]) == 2 and s["last_us"] >= 0, (name, s)
+    shown = net.daemon.ctl_raw("zone", "timing").stdout
+    assert "published_to_seen" in shown, shown
+    net.note(shown)
+
+
 if __name__ == "__main__":
     lab.main()

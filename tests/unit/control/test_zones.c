@@ -589,6 +589,29 @@ static void a_notify_brings_the_new_version_and_is_timed(void **state)
 	assert_int_equal(info(b).last_notify_to_served_us, 0);
 }
 
+static void every_stage_of_a_change_is_timed(void **state)
+{
+	struct bench *b = *state;
+	struct timing t, all;
+
+	zones_timing(b->zones, 0, &t);
+	assert_int_equal(t.stage[TIMING_total].cnt, 0);
+	b->primary.serial = 2;
+	notify(b, "example.", "127.0.0.1", true, 2);
+	UNTIL(b, (zones_timing(b->zones, 0, &t), t.stage[TIMING_total].cnt == 1));
+	for (unsigned i = 0; i < TIMING_STAGE_CNT; i++)
+		assert_int_equal(t.stage[i].cnt, 1);
+	assert_true(t.stage[TIMING_total].last_us >= t.stage[TIMING_published_to_seen].last_us);
+	zones_timing(b->zones, -1, &all);
+	assert_memory_equal(&t, &all, sizeof(t));
+	/* An order has no NOTIFY, and no question either. */
+	b->primary.serial = 3;
+	retransfer(b);
+	UNTIL(b, (zones_timing(b->zones, 0, &t), t.stage[TIMING_total].cnt == 2));
+	assert_int_equal(t.stage[TIMING_notify_to_answer].cnt, 1);
+	assert_int_equal(t.stage[TIMING_first_to_last].cnt, 2);
+}
+
 static void a_notify_of_a_serial_we_have_asks_nothing(void **state)
 {
 	struct bench *b = *state;
@@ -1140,6 +1163,7 @@ int main(void)
 						teardown),
 		LOADED(bootstrap_transfers_and_publishes),
 		LOADED(a_notify_brings_the_new_version_and_is_timed),
+		LOADED(every_stage_of_a_change_is_timed),
 		LOADED(a_notify_of_a_serial_we_have_asks_nothing),
 		LOADED(a_strangers_notify_is_refused_and_changes_nothing),
 		LOADED(a_transfer_cut_after_any_octet_changes_nothing),
