@@ -290,6 +290,9 @@ void config_free(struct config *c)
 	for (unsigned i = 0; i < c->acl_cnt; i++)
 		acl_free(c->acls[i]);
 	free(c->acls);
+	for (unsigned i = 0; i < c->verifier_cnt; i++)
+		config_free_words(c->verifiers[i]);
+	free(c->verifiers);
 	free(c->zones);
 	free(c->primaries);
 	free(c->control_socket);

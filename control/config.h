@@ -85,9 +85,11 @@ struct config_zone {
 	uint32_t same_serial;	      /* enum config_same_serial */
 	uint32_t primary_order;	      /* enum config_primary_order */
 	uint32_t notify_ixfr;	      /* 1: a NOTIFY is acted on by IXFR at once, without a SOA query */
-	uint32_t max_shrink;	      /* percent of the records a change may take away; 100: any */
-	uint32_t signature_warn;      /* seconds before the apex's signatures end; 0: never */
-	uint32_t keep_versions;	      /* former ones, for zone rollback */
+	char **verifier; /* a program and its arguments, NULL at the end; NULL: none; own or of defaults: config's */
+	uint32_t verifier_timeout; /* seconds */
+	uint32_t max_shrink;	   /* percent of the records a change may take away; 100: any */
+	uint32_t signature_warn;   /* seconds before the apex's signatures end; 0: never */
+	uint32_t keep_versions;	   /* former ones, for zone rollback */
 };
 
 struct config {
@@ -128,6 +130,8 @@ struct config {
 	struct config_secondaries defaults_notify;
 	struct acl **acls; /* those of the zones, each once */
 	unsigned acl_cnt;
+	char ***verifiers; /* those of zones and defaults */
+	unsigned verifier_cnt;
 	struct config_zone *zones;
 	unsigned zone_cnt;
 };

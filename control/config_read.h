@@ -19,6 +19,11 @@ int config_read_transfers_out(const struct raw_config *raw, struct config *c, st
 /* Overrides zone's access list by what raw says; config gets it. at: "defaults" or "zones[3]". */
 int config_read_acl(const struct raw_zone_keys *raw, const char *at, struct config *c,
 		    struct config_zone *zone, struct config_errors *e);
+
+/* config_verifier.c. Returns 0 or -ENOMEM. */
+int config_read_verifier(const struct raw_zone_keys *raw, const char *at, struct config *c,
+			 struct config_zone *zone, struct config_errors *e);
+void config_free_words(char **words); /* NULL is fine */
 int config_read_zones(const struct raw_config *raw, struct config *c, struct config_errors *e);
 void config_secondaries_free(struct config *c);
 

@@ -171,7 +171,8 @@ static const struct cyaml_schema_field defaults_fields[] = {
 #define X(key, raw, member, kind, least, most, fallback) TEXT(key, struct raw_zone_keys, raw),
 	CONFIG_ZONE_KEYS(X)
 #undef X
-		LIST("allow-query", struct raw_zone_keys, allow_query.item, allow_query.cnt, &text),
+		LIST("verifier", struct raw_zone_keys, verifier.item, verifier.cnt, &text),
+	LIST("allow-query", struct raw_zone_keys, allow_query.item, allow_query.cnt, &text),
 	LIST("deny-query", struct raw_zone_keys, deny_query.item, deny_query.cnt, &text),
 	CYAML_FIELD_END,
 };
@@ -184,7 +185,8 @@ static const struct cyaml_schema_field zone_fields[] = {
 #define X(key, raw, member, kind, least, most, fallback) TEXT(key, struct raw_zone, keys.raw),
 	CONFIG_ZONE_KEYS(X)
 #undef X
-		LIST("allow-query", struct raw_zone, keys.allow_query.item, keys.allow_query.cnt, &text),
+		LIST("verifier", struct raw_zone, keys.verifier.item, keys.verifier.cnt, &text),
+	LIST("allow-query", struct raw_zone, keys.allow_query.item, keys.allow_query.cnt, &text),
 	LIST("deny-query", struct raw_zone, keys.deny_query.item, keys.deny_query.cnt, &text),
 	CYAML_FIELD_END,
 };

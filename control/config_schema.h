@@ -159,6 +159,7 @@ struct raw_key {
 	X("notify-ixfr", notify_ixfr, notify_ixfr, YES_NO, 0, 0, 0)                                \
 	X("max-shrink", max_shrink, max_shrink, COUNT, 1, 100, 100)                                \
 	X("signature-warn", signature_warn, signature_warn, SECONDS, 0, 31536000, 172800)          \
+	X("verifier-timeout", verifier_timeout, verifier_timeout, SECONDS, 1, 86400, 60)           \
 	X("keep-versions", keep_versions, keep_versions, COUNT, 0, 64, 1)
 
 struct raw_zone_keys {
@@ -167,6 +168,7 @@ struct raw_zone_keys {
 #undef X
 	struct raw_list allow_transfer; /* names of secondaries */
 	struct raw_list notify;
+	struct raw_list verifier;
 	struct raw_list allow_query;
 	struct raw_list deny_query;
 };

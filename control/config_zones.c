@@ -404,6 +404,8 @@ static int read_zone(const struct raw_zone *raw, unsigned i, struct config *c,
 	rc = config_read_zone_secondaries(&raw->keys, at, c, z, e);
 	if (rc == 0)
 		rc = config_read_acl(&raw->keys, at, c, z, e);
+	if (rc == 0)
+		rc = config_read_verifier(&raw->keys, at, c, z, e);
 	return rc < 0 ? rc : read_zone_primaries(raw, at, c, z, e);
 }
 
@@ -460,6 +462,8 @@ int config_read_zones(const struct raw_config *raw, struct config *c, struct con
 	c->defaults_notify = defaults.notify;
 	if (rc == 0)
 		rc = config_read_acl(keys, "defaults", c, &defaults, e);
+	if (rc == 0)
+		rc = config_read_verifier(keys, "defaults", c, &defaults, e);
 	if (rc < 0)
 		return rc;
 	if (raw->zones_cnt == 0)

@@ -4,17 +4,14 @@
  * sleeping thread and a held snapshot, and a reader who pauses too long is cut off (CTL_STUCK_MS).
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <ldns/ldns.h>
-
 #include "control/ctl_internal.h"
+#include "control/present.h"
 
 #define PIECE_LEN (size_t)32768
 #define AHEAD_MAX 4
-#define WIRE_MAX  (NAME_LEN_MAX + 10 + 65535)
 
 struct piece {
 	char *text;
@@ -41,7 +38,7 @@ struct dump {
 	/* the thread's own */
 	ldns_buffer *out;
 	uint64_t records;
-	uint8_t wire[WIRE_MAX];
+	uint8_t wire[PRESENT_WIRE_MAX];
 };
 
 /* --- the thread --- */
@@ -71,84 +68,11 @@ static int piece_put(struct dump *d)
 	return rc;
 }
 
-static size_t put16(uint8_t *at, unsigned n)
-{
-	at[0] = (uint8_t)(n >> 8);
-	at[1] = (uint8_t)n;
-	return 2;
-}
-
-/* The record as it would stand in a message, for ldns to read. Returns its length. */
-static size_t wire_form(struct dump *d, const struct snapshot_record *r)
-{
-	size_t len = name_len(r->owner);
-
-	memcpy(d->wire, r->owner, len);
-	len += put16(d->wire + len, r->type);
-	len += put16(d->wire + len, 1); /* IN */
-	len += put16(d->wire + len, r->ttl >> 16);
-	len += put16(d->wire + len, r->ttl & 0xffff);
-	len += put16(d->wire + len, r->rdata_len);
-	if (r->rdata_len > 0)
-		memcpy(d->wire + len, r->rdata, r->rdata_len);
-	return len + r->rdata_len;
-}
-
-/* RFC 3597 5, for what ldns cannot write. */
-static int put_generic(struct dump *d, const struct snapshot_record *r, const char *owner)
-{
-	if (ldns_buffer_printf(d->out, "%s\t%" PRIu32 "\tIN\tTYPE%u\t\\# %u ", owner, r->ttl, r->type,
-			       r->rdata_len) < 0)
-		return -ENOMEM;
-	for (unsigned i = 0; i < r->rdata_len; i++) {
-		if (ldns_buffer_printf(d->out, "%02x", r->rdata[i]) < 0)
-			return -ENOMEM;
-	}
-	return ldns_buffer_printf(d->out, "\n") < 0 ? -ENOMEM : 0;
-}
-
-/*
- * One field. Names are ours: ldns leaves a quote in one as it is, and a reader would take it for the begin of a string.
- */
-static bool put_field(struct dump *d, const ldns_rdf *rdf)
-{
-	char name[NAME_TEXT_CAP];
-
-	if (ldns_rdf_get_type(rdf) == LDNS_RDF_TYPE_DNAME)
-		return ldns_buffer_printf(d->out, "%s", name_text(ldns_rdf_data(rdf), name)) >= 0;
-	return ldns_rdf2buffer_str(d->out, rdf) == LDNS_STATUS_OK;
-}
-
-/* False, and nothing is put, when ldns cannot write this record, or has not understood it to its last octet. */
-static bool put_by_ldns(struct dump *d, const struct snapshot_record *r, const char *owner)
-{
-	size_t begin = ldns_buffer_position(d->out), pos = 0, len = wire_form(d, r);
-	char type[RDATA_TYPE_TEXT_CAP];
-	ldns_rr *rr = NULL;
-	bool ok = ldns_wire2rr(&rr, d->wire, len, &pos, LDNS_SECTION_ANSWER) == LDNS_STATUS_OK &&
-		  pos == len && ldns_rr_rd_count(rr) > 0;
-
-	ok = ok && ldns_buffer_printf(d->out, "%s\t%" PRIu32 "\tIN\t%s", owner, r->ttl,
-				      rdata_type_text(r->type, type)) >= 0;
-	for (size_t i = 0; ok && i < ldns_rr_rd_count(rr); i++)
-		ok = ldns_buffer_printf(d->out, i == 0 ? "\t" : " ") >= 0 && put_field(d, ldns_rr_rdf(rr, i));
-	ok = ok && ldns_buffer_printf(d->out, "\n") >= 0;
-	ldns_rr_free(rr);
-	if (!ok)
-		ldns_buffer_set_position(d->out, begin);
-	return ok;
-}
-
 static int on_record(const struct snapshot_record *r, void *arg)
 {
 	struct dump *d = arg;
-	char owner[NAME_TEXT_CAP];
-	int rc = 0;
+	int rc = present_record(d->out, r, d->wire);
 
-	/* ldns would leave "$INCLUDE.example." at the begin of a line, which says something else to a reader. */
-	name_text(r->owner, owner);
-	if (!put_by_ldns(d, r, owner))
-		rc = put_generic(d, r, owner);
 	d->records++;
 	if (rc == 0 && ldns_buffer_position(d->out) >= PIECE_LEN)
 		rc = piece_put(d);

@@ -248,7 +248,7 @@ void zones_check_stopped(struct zones *z)
 {
 	struct builders *b = z->builders;
 
-	if (!z->stopping || !z->timer_closed || z->refresh.live > 0 || z->xfr.live > 0 ||
+	if (!z->stopping || !z->timer_closed || z->refresh.live > 0 || z->verifying > 0 || z->xfr.live > 0 ||
 	    !links_are_closed(z->links))
 		return;
 	/* Builds belong to sessions, and there is none left. */

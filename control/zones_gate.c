@@ -47,6 +47,8 @@ void zone_judge(struct zone *zn, const struct gate_report *report, struct second
 		log_event(z->env.log, LOG_WARNING, "gate-warning", zn->config->name_text,
 			  zone_peer_text(zn, peer), "serial=%u reason=%s", e->serial,
 			  log_quote(report->text, quoted, sizeof(quoted)));
+	if (zn->config->verifier != NULL)
+		e->gate = SECONDARY_GATE_CHECK;
 	if (!shrinks(zn, text))
 		return;
 	e->gate = SECONDARY_GATE_HOLD;

@@ -69,8 +69,9 @@ struct zone {
 	uint64_t deferred_ns; /* of the one that waits for its turn */
 	uint64_t notify_to_served_us;
 	uint64_t transfer_started_ns;
-	uint64_t answered_ns;  /* of the SOA query that the transfer follows; 0: none did */
-	struct timing *timing; /* NULL: no change yet */
+	uint64_t answered_ns;		   /* of the SOA query that the transfer follows; 0: none did */
+	struct verification *verification; /* of the received version; NULL: none runs or waits */
+	struct timing *timing;		   /* NULL: no change yet */
 	uint32_t transfers_ok, transfers_failed, notifies, notifies_refused;
 	uint32_t ixfr_fallbacks;
 	uint32_t signatures_end; /* gate_signatures_end of the version held; with has_signatures */
@@ -95,6 +96,8 @@ struct zones {
 	struct zones_env env;
 	struct builders *builders;
 	struct zones_timing *timing;
+	struct verification *verify_head; /* waiting */
+	unsigned verifying;
 	struct dispatch *queries;
 	struct dispatch *transfers;
 	struct deadlines *deadlines;
@@ -150,6 +153,16 @@ void zone_watch_signatures(struct zone *zn);
 
 /* zones_same.c. Whether the answer to a SOA query is about another content than ours although the serial is the same. */
 bool zone_differs(struct zone *zn, const struct refresh_answer *answer);
+
+/* zones_verify.c. The verifier looks at zn->received; ends by zone_take_version. e is the event about it, without a verdict. */
+void zone_verify(struct zone *zn, const struct secondary_event *e, const struct timing_stamps *at);
+
+/* While stopping: ends without an event; zones_check_stopped when z->verifying has come to 0. */
+void zone_cancel_verification(struct zone *zn);
+
+/* Feeds the event about zn->received, RECEIVED or CHECKED; what is published is timed. */
+struct secondary_actions zone_take_version(struct zone *zn, struct secondary_event *e,
+					   const struct timing_stamps *at);
 
 /* zones_timing.c. Returns 0, or -errno: changes are not timed then. */
 int zones_timing_start(struct zones *z, struct zones_timing **out);

@@ -71,6 +71,7 @@ void zone_free_versions(struct zone *zn)
 	free(zn->kept);
 	zone_drop_held(zn);
 	snapshot_retire(zn->received.snapshot);
+	delta_queue_drop(&zn->received_deltas);
 	snapshot_retire(zn->aside);
 	free(zn->why);
 }

@@ -417,6 +417,24 @@ static void log_published(const struct zone *zn, const struct xfr_result *r, boo
 	log_repairs(zn, r, peer);
 }
 
+struct secondary_actions zone_take_version(struct zone *zn, struct secondary_event *e,
+					   const struct timing_stamps *at)
+{
+	bool had = zn->secondary.content != SECONDARY_NO_CONTENT;
+	struct secondary_actions a = zone_event(zn, e);
+	struct timing_stamps published = *at;
+
+	published.published = uv_hrtime();
+	if (had && (a.what & SECONDARY_PUBLISH))
+		zone_time_change(zn, &published);
+	if ((a.what & SECONDARY_PUBLISH) && e->kind == SECONDARY_EV_CHECKED)
+		log_event(zn->all->env.log, LOG_NOTICE, "version-verified", zn->config->name_text, NULL,
+			  "serial=%u reason=\"accepted by the verifier, published\"", e->serial);
+	if (a.what & SECONDARY_CHECK)
+		zone_verify(zn, e, at);
+	return a;
+}
+
 static void transfer_received(struct zone *zn, const struct xfr_result *r)
 {
 	struct secondary_event e = {
@@ -452,10 +470,7 @@ static void transfer_received(struct zone *zn, const struct xfr_result *r)
 		remember_refusal(zn);
 	zn->ixfr_refused = false;
 	zn->last_check = zones_wall_s();
-	a = zone_event(zn, &e);
-	at.published = uv_hrtime();
-	if (had && (a.what & SECONDARY_PUBLISH))
-		zone_time_change(zn, &at);
+	a = zone_take_version(zn, &e, &at);
 	if (a.what & SECONDARY_PUBLISH)
 		log_published(zn, r, had, old, peer);
 	else if (a.what & SECONDARY_DISCARD)
@@ -642,6 +657,8 @@ void zones_on_timer(uv_timer_t *timer)
 void zone_cancel(struct zone *zn)
 {
 	struct zones *z = zn->all;
+
+	zone_cancel_verification(zn);
 
 	if (zn->queue != NULL && zn->item.state == DISPATCH_RUNNING) {
 		if (zn->queue == z->queries)

@@ -105,6 +105,44 @@ def test_a_zone_that_shrinks_is_held_then_accepted(net):
     assert net.daemon.ctl_raw("zone", "accept", ZONE).returncode == 1
 
 
+VERIFIER = '''#!/bin/sh
+# Rejects a zone that has the word "bad", hangs on "slow"; writes down what it was told.
+zone=$(cat)
+echo "$LOCKSTEP_ZONE $LOCKSTEP_SERIAL $LOCKSTEP_OLD_SERIAL $(echo "$zone" | wc -l)" >> "$1"
+case $zone in *bad*) exit 3;; *slow*) sleep 1000 & sleep 1000;; esac
+'''
+
+
+def test_a_verifier_decides_what_is_published(net):
+    program, notes = net.dir / "verifier", net.dir / "notes"
+    program.write_text(VERIFIER)
+    program.chmod(0o755)
+    primary = start(net, KnotdWithJournal, verifier=[str(program), str(notes)], **{"verifier-timeout": 1})
+    net.wait_serial(ZONE, 1)
+    primary.update(ZONE, text(2, extra=["bad IN A 192.0.2.1"]))
+    lab.wait_until(lambda: held(net), 20, "a version that is rejected is held")
+    assert held(net)["serial"] == 2 and "ended with 3" in held(net)["why"], held(net)
+    assert net.daemon.zone(ZONE)["serial"] == 1
+    primary.update(ZONE, text(3, extra=["slow IN A 192.0.2.1"]))
+    lab.wait_until(lambda: (held(net) or {}).get("serial") == 3, 20, "so is one whose verifier hangs")
+    assert "verifier-timeout" in held(net)["why"], held(net)
+    primary.update(ZONE, text(4, hosts=5000))
+    net.wait_serial(ZONE, 4, timeout=20)
+    assert held(net) is None
+    lines = notes.read_text().splitlines()
+    assert lines[0] == f"{ZONE} 1  48" and lines[-1] == f"{ZONE} 4 1 5008", lines
+
+
+def test_a_verifier_does_not_keep_the_daemon_from_stopping(net):
+    program = net.dir / "verifier"
+    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.chmod(0o755)
+    start(net, KnotdWithJournal, verifier=[str(program)])
+    lab.wait_until(lambda: net.daemon.counter("zones", "transfers_started"), 20, "a transfer")
+    time.sleep(0.5)
+    net.daemon.stop()
+
+
 def test_a_rejected_version_stays_away_until_a_newer_one_comes(net):
     primary = start(net, KnotdWithJournal, **{"max-shrink": 10})
     net.wait_serial(ZONE, 1)
