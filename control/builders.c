@@ -661,14 +661,30 @@ void build_cancel(struct build *b)
 	pthread_mutex_unlock(&b->pool->lock);
 }
 
+/* Under lock. No thread looks at it then. */
+static bool is_starved(const struct build *b)
+{
+	return b->head == NULL && !b->working && !b->queued_to_run && !b->finished;
+}
+
 bool build_is_starved(const struct build *b)
 {
 	bool starved;
 
 	pthread_mutex_lock(&b->pool->lock);
-	starved = b->head == NULL && !b->working && !b->queued_to_run && !b->finished;
+	starved = is_starved(b);
 	pthread_mutex_unlock(&b->pool->lock);
 	return starved;
+}
+
+bool build_has_lone_soa(const struct build *b)
+{
+	bool lone;
+
+	pthread_mutex_lock(&b->pool->lock);
+	lone = is_starved(b) && b->carry_len == 0 && xfrin_is_lone_soa(&b->xfrin);
+	pthread_mutex_unlock(&b->pool->lock);
+	return lone;
 }
 
 bool build_is_complete(const struct build *b)

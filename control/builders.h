@@ -96,5 +96,8 @@ void build_cancel(struct build *b);
 /* Whether it waits for octets: nothing is queued, no thread works on it, it has not ended. */
 bool build_is_starved(const struct build *b);
 
+/* Whether it waits for octets, and all that has come is xfrin_is_lone_soa. */
+bool build_has_lone_soa(const struct build *b);
+
 /* Whether the last record has come and only the snapshot is to be made. */
 bool build_is_complete(const struct build *b);

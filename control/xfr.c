@@ -8,6 +8,9 @@
 
 #include "control/random.h"
 
+/* An IXFR answer of one newer SOA is complete if nothing follows for this long: a second packet would have come. */
+#define LONE_SOA_MS 1000
+
 struct xfr {
 	struct xfr_env *env;
 	struct xfr_request request;
@@ -146,6 +149,8 @@ static void arm(struct xfr *x, uint64_t now)
 
 	if (x->connected && x->request.idle_max_s != 0)
 		at = x->octet_ms + x->request.idle_max_s * UINT64_C(1000);
+	if (x->request.qtype == DNS_TYPE_IXFR && now + LONE_SOA_MS < at)
+		at = now + LONE_SOA_MS;
 	if (x->request.time_max_s != 0 && x->started_ms + x->request.time_max_s * UINT64_C(1000) < at)
 		at = x->started_ms + x->request.time_max_s * UINT64_C(1000);
 	if (at != UINT64_MAX)
@@ -166,6 +171,8 @@ static void on_timer(uv_timer_t *timer)
 	else if (silent && x->connected && x->request.idle_max_s != 0 &&
 		 now >= x->octet_ms + x->request.idle_max_s * UINT64_C(1000))
 		give_up(x, "no octet for %u s (transfer-idle)", x->request.idle_max_s);
+	else if (silent && x->connected && now >= x->octet_ms + LONE_SOA_MS && build_has_lone_soa(x->build))
+		give_up(x, "a single newer SOA and no differences (RFC 1995 4)");
 	else
 		arm(x, now);
 }

@@ -335,6 +335,11 @@ enum xfrin_verdict xfrin_message(struct xfrin *x, const uint8_t *msg, size_t len
 	return x->verdict;
 }
 
+bool xfrin_is_lone_soa(const struct xfrin *x)
+{
+	return x->verdict == XFRIN_MORE && x->state == SECOND;
+}
+
 void xfrin_reject(struct xfrin *x, const uint8_t *msg, size_t len)
 {
 	if (x->verdict > XFRIN_UP_TO_DATE)

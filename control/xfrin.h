@@ -107,6 +107,12 @@ enum xfrin_verdict xfrin_message(struct xfrin *x, const uint8_t *msg, size_t len
 /* The next message (any octets) is not to be believed: nothing of it is used, and the transfer has failed. */
 void xfrin_reject(struct xfrin *x, const uint8_t *msg, size_t len);
 
+/*
+ * IXFR: one SOA, newer than ours, is all that has come. Over a stream the second record may be on its way; if it is not,
+ * this is "the differences do not fit, or are not kept" (RFC 1995 2, 4), and the whole zone is to be asked for.
+ */
+bool xfrin_is_lone_soa(const struct xfrin *x);
+
 /* "a record that is not of class IN" */
 const char *xfrin_verdict_text(enum xfrin_verdict v);
 

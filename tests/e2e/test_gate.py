@@ -130,7 +130,7 @@ def test_a_verifier_decides_what_is_published(net):
     net.wait_serial(ZONE, 4, timeout=20)
     assert held(net) is None
     lines = notes.read_text().splitlines()
-    assert lines[0] == f"{ZONE} 1  48" and lines[-1] == f"{ZONE} 4 1 5008", lines
+    assert lines[0] == f"{ZONE} 1  46" and lines[-1] == f"{ZONE} 4 1 5006", lines
 
 
 def test_a_verifier_does_not_keep_the_daemon_from_stopping(net):

@@ -39,6 +39,7 @@ struct primary {
 	bool forged_first;   /* a wrong id before the right answer */
 	int64_t change_from; /* IXFR is answered with a difference from this version; -1: with the whole zone */
 	uint16_t ixfr_rcode;	  /* to IXFR */
+	bool lone_soa;		  /* IXFR is answered with the newest SOA, and nothing more comes */
 	bool bad_change;	  /* it deletes what is not there */
 	uint32_t old_expire;	  /* of the version that a difference is from; 0: expire */
 	size_t cut_ixfr;	  /* as cut, of an IXFR; 0 with change_from -1 */
@@ -236,6 +237,20 @@ static void make_change(struct connection *c, uint16_t id)
 		c->out_len = p->cut_ixfr;
 }
 
+/* And the connection stays open. */
+static void send_lone_soa(struct connection *c, uint16_t id)
+{
+	struct message *m = malloc(sizeof(*m));
+	uv_buf_t buf;
+
+	message_begin(m, id, DNS_FLAG_QR | DNS_FLAG_AA, "example.", DNS_TYPE_IXFR, DNS_CLASS_IN);
+	put_zone_soa(m, c->p->serial, c->p->expire);
+	append_message(c, m);
+	free(m);
+	buf = uv_buf_init((char *)c->out, (unsigned)c->out_len);
+	uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+}
+
 static void answer_request(struct connection *c)
 {
 	struct primary *p = c->p;
@@ -266,6 +281,10 @@ static void answer_request(struct connection *c)
 	if (p->silent)
 		return;
 	p->ixfrs += type == DNS_TYPE_IXFR;
+	if (p->lone_soa && type == DNS_TYPE_IXFR) {
+		send_lone_soa(c, wire_load16(query));
+		return;
+	}
 	if (type == DNS_TYPE_IXFR && (p->change_from >= 0 || p->ixfr_rcode != 0))
 		make_change(c, wire_load16(query));
 	else
@@ -752,6 +771,22 @@ static void an_ixfr_cut_after_any_octet_is_followed_by_axfr(void **state)
 	assert_int_equal(counter(b, ZONES_CNT_ixfr_fallbacks), fallbacks);
 }
 
+static void a_single_newer_soa_is_followed_by_axfr_before_the_idle_limit(void **state)
+{
+	struct bench *b = *state;
+	uint64_t begin = uv_hrtime();
+
+	b->config_primary.ixfr = true;
+	b->primary.lone_soa = true;
+	b->primary.serial = 2;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 2);
+	assert_int_equal(info(b).ixfr_fallbacks, 1);
+	assert_string_equal(info(b).last_transfer_type, "AXFR");
+	/* The idle limit is 30 s; the rest is for a machine that is busy. */
+	assert_true(uv_hrtime() - begin < UINT64_C(20000000000));
+}
+
 static void a_refusal_of_ixfr_is_remembered(void **state)
 {
 	struct bench *b = *state;
@@ -1174,6 +1209,7 @@ int main(void)
 		LOADED(a_change_comes_as_a_difference_from_what_is_served),
 		LOADED(a_primary_without_ixfr_is_not_asked_for_it),
 		LOADED(an_ixfr_cut_after_any_octet_is_followed_by_axfr),
+		LOADED(a_single_newer_soa_is_followed_by_axfr_before_the_idle_limit),
 		LOADED(a_refusal_of_ixfr_is_remembered),
 		LOADED(an_expired_zone_comes_back_by_a_difference),
 		LOADED(serials_wrap),
