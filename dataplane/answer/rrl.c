@@ -134,21 +134,38 @@ static inline uint64_t *set_of(const struct rrl *r, uint64_t hash)
 	return r->bucket + (hash & r->set_mask) * WAYS;
 }
 
+/* One product alone spreads addresses in sequence unevenly. level: a /24 is not its first /32. */
+static inline uint64_t hash_of(const struct rrl *r, const struct level *l, const uint64_t a[2],
+			       uint64_t level)
+{
+	uint64_t h = multiply((a[0] & l->mask[0]) ^ r->key[0], ((a[1] & l->mask[1]) + level) ^ r->key[1]);
+
+	return multiply(h ^ r->key[1], UINT64_C(0x9e3779b97f4a7c15));
+}
+
+static inline void prepare_level(const struct rrl *r, unsigned family, const uint64_t a[2], unsigned level,
+				 struct rrl_key *out)
+{
+	out->hash[level] = hash_of(r, &r->level[family][level], a, level);
+	__builtin_prefetch(set_of(r, out->hash[level]), 1);
+}
+
+static __attribute__((noinline)) void prepare_more(const struct rrl *r, unsigned family, const uint64_t a[2],
+						   struct rrl_key *out)
+{
+	for (unsigned i = 1; i < r->level_cnt[family]; i++)
+		prepare_level(r, family, a, i, out);
+}
+
 void rrl_prepare(const struct rrl *r, uint8_t family, const uint8_t *addr, struct rrl_key *out)
 {
 	unsigned f = family_of(family);
 	uint64_t a[2];
 
 	load_addr(f, addr, a);
-	for (unsigned i = 0; i < r->level_cnt[f]; i++) {
-		const struct level *l = &r->level[f][i];
-		/* Levels differ by their number: a /24 is not its first /32. */
-		uint64_t h = multiply((a[0] & l->mask[0]) ^ r->key[0], ((a[1] & l->mask[1]) + i) ^ r->key[1]);
-
-		/* One product alone spreads addresses in sequence unevenly. */
-		out->hash[i] = multiply(h ^ r->key[1], UINT64_C(0x9e3779b97f4a7c15));
-		__builtin_prefetch(set_of(r, out->hash[i]), 1);
-	}
+	prepare_level(r, f, a, 0, out); /* without levels the rate is 0, and nobody asks */
+	if (r->level_cnt[f] > 1)
+		prepare_more(r, f, a, out);
 }
 
 /* One bit per bucket of the set with the tag, which stands above TIME_BITS. */
@@ -313,21 +330,47 @@ static __attribute__((noinline)) enum rrl_verdict limit(struct rrl *r, unsigned 
 											    : RRL_DROP;
 }
 
+/* Where a prefix and class are, if nobody was there first. */
+static inline uint64_t *home_of(uint64_t *set, uint64_t hash, enum rrl_class class)
+{
+	return &set[(hash >> 33 ^ class) & (WAYS - 1)];
+}
+
+/* The bucket of a prefix that is not at home; for a new one where it begins to be counted, home if that is free. */
+static __attribute__((noinline)) uint64_t *search(uint64_t *set, uint64_t *home, uint64_t tag, uint64_t now,
+						  uint64_t most)
+{
+	unsigned hits = match(set, tag);
+
+	if (hits != 0)
+		return &set[__builtin_ctz(hits)];
+	return fill_of(*home, now, most) == 0 ? home : emptiest(set, now, most);
+}
+
+static inline bool is_tagged(uint64_t word, uint64_t tag)
+{
+	return (word ^ tag) >> TIME_BITS == 0;
+}
+
+static inline uint64_t tag_of(uint64_t hash, enum rrl_class class)
+{
+	return (hash & ~TIME_MASK) ^ (uint64_t)class_tag[class] << TIME_BITS;
+}
+
 /* The bucket for one more response and what it is to hold then; NULL: over the limit. */
 static inline uint64_t *take(const struct rrl *r, const struct level *l, uint64_t hash, enum rrl_class class,
 			     uint64_t now, uint64_t *out_word)
 {
-	uint64_t tag = (hash & ~TIME_MASK) ^ (uint64_t)class_tag[class] << TIME_BITS;
-	uint64_t *set = set_of(r, hash), *bucket;
-	unsigned hits = match(set, tag);
+	uint64_t tag = tag_of(hash, class);
+	uint64_t *set = set_of(r, hash), *bucket = home_of(set, hash, class), word = *bucket;
 	uint64_t fill = l->step;
 
-	if (hits != 0) {
-		bucket = &set[__builtin_ctz(hits)];
-		fill += fill_of(*bucket, now, r->window);
-	} else {
-		bucket = emptiest(set, now, r->window);
+	if (!is_tagged(word, tag)) {
+		bucket = search(set, bucket, tag, now, r->window);
+		word = *bucket;
 	}
+	if (is_tagged(word, tag))
+		fill += fill_of(word, now, r->window);
 	*out_word = tag | ((now + fill) & TIME_MASK);
 	return fill > r->window ? NULL : bucket;
 }
@@ -349,20 +392,25 @@ static __attribute__((noinline)) enum rrl_verdict decide_levels(struct rrl *r, c
 	return RRL_PASS;
 }
 
+/*
+ * One level, a bucket at home and a response within the limit: the usual case, which needs no more registers than a function
+ * has for free. Everything else is decided anew.
+ */
 enum rrl_verdict rrl_decide(struct rrl *r, const struct rrl_key *key, uint8_t family, const uint8_t *addr,
 			    enum rrl_class class, uint64_t now_us)
 {
 	unsigned f = family_of(family);
-	uint64_t *bucket, word;
+	uint64_t now = now_us * TICKS_US & TIME_MASK, hash = key->hash[0], tag = tag_of(hash, class), fill;
+	uint64_t *home = home_of(set_of(r, hash), hash, class);
 
-	/* One level is the usual case, and half as long without the lists. */
-	if (r->level_cnt[f] != 1)
-		return decide_levels(r, key, f, addr, class, now_us);
-	bucket = take(r, &r->level[f][0], key->hash[0], class, now_us * TICKS_US & TIME_MASK, &word);
-	if (bucket == NULL)
-		return limit(r, f, addr, 0, class, now_us);
-	*bucket = word;
-	return RRL_PASS;
+	if (r->level_cnt[f] == 1 && is_tagged(*home, tag)) {
+		fill = r->level[f][0].step + fill_of(*home, now, r->window);
+		if (fill <= r->window) {
+			*home = tag | ((now + fill) & TIME_MASK);
+			return RRL_PASS;
+		}
+	}
+	return decide_levels(r, key, f, addr, class, now_us);
 }
 
 unsigned rrl_offenders(const struct rrl *r, struct rrl_offender out[RRL_OFFENDERS_MAX])

@@ -12,7 +12,6 @@ kind of zone to the engine, half an hour each on an idle machine of two cores.
 
 import collections
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -22,12 +21,13 @@ import corners
 import differences
 import lab
 import pipeline
+from signing import SIGNING, signed
 
 SEED = int(os.environ.get("LOCKSTEP_DIFFERENTIAL_SEED", "1"))
 QUESTIONS = int(os.environ.get("LOCKSTEP_DIFFERENTIAL_QUESTIONS", "4000"))
 BATCH = 1000
 SHOWN = 12
-SIGNING = {"unsigned": None, "nsec": [], "nsec3": ["-3", "-", "-H", "0"], "nsec3-opt-out": ["-3", "AABB", "-H", "5", "-A"]}
+KINDS = ["unsigned", *SIGNING]
 
 
 class NsdPlain(lab.Nsd):
@@ -42,9 +42,7 @@ class NsdPlain(lab.Nsd):
 
 class KnotdPlain(lab.Knotd):
     def _write(self, zone, text):
-        """Knot 3.2 has no name for X25 and wants unknown types as such (RFC 3597 5)."""
-        text = re.sub(r'\bX25(\s+)"(\d+)"', lambda m: fr"TYPE19{m[1]}\# {len(m[2]) + 1} {len(m[2]):02x}{m[2].encode().hex()}", text)
-        super()._write(zone, re.sub(r"\bX25\b", "TYPE19", text))
+        super()._write(zone, corners.without_x25(text))
 
     def configure(self):
         super().configure()
@@ -64,23 +62,11 @@ class NamedPlain(lab.Named):
 RIVALS = {"NSD": (NsdPlain, lab.PRIMARY), "Knot": (KnotdPlain, lab.SECOND_PRIMARY), "BIND": (NamedPlain, lab.STRANGER)}
 
 
-def signed(net, apex, zone, how):
-    """The zone's text, signed by BIND's dnssec-signzone with one key made for it."""
-    folder = net.dir / f"signing-{apex}{how}"
-    folder.mkdir()
-    (folder / "zone").write_text(zone)
-    keygen, signzone = net.program("dnssec-keygen"), net.program("dnssec-signzone")
-    lab.run([keygen, "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", "-K", folder, apex])
-    lab.run([signzone, "-q", "-S", "-z", "-K", folder, "-d", folder, "-O", "full", "-o", apex, "-f", folder / "signed",
-             *SIGNING[how], folder / "zone"], timeout=120)
-    return (folder / "signed").read_text()
-
-
 def make_corner(net, seed, how):
-    corner = corners.Corners(seed, longest=SIGNING[how] is None)
+    corner = corners.Corners(seed, longest=how not in SIGNING)
     for apex in corner.zones:
-        if SIGNING[how] is not None:
-            corner.zones[apex] = signed(net, apex, corner.zones[apex], how)
+        if how in SIGNING:
+            corner.zones[apex] = signed(net, apex, corner.zones[apex], SIGNING[how])
     return corner
 
 
@@ -152,7 +138,7 @@ def start_rivals(net, corner):
     return {rival: pipeline.Wire(net, address) for rival, (_, address) in RIVALS.items()}
 
 
-@lab.each(how=list(SIGNING))
+@lab.each(how=KINDS)
 @lab.timeout(max(300, QUESTIONS // 20))
 def test_engine_answers_random_questions_as_others_do(net, how):
     corner = make_corner(net, SEED, how)

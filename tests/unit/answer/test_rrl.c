@@ -373,9 +373,47 @@ static void offenders_are_read_whole_while_they_change(void **state)
 	rrl_free(reading.r);
 }
 
+/*
+ * A second of 1,000 resolvers in networks of their own that ask 100,000 times in all, and one network that asks a million times:
+ * ten times the total. Each resolver is far below its limit; the flood fills its own.
+ */
+static void others_are_served_while_one_prefix_floods_ten_times_as_much(void **state)
+{
+	struct rrl_config config = usual();
+	unsigned good = 0, flood = 0, total = 100000;
+	struct rrl *r;
+
+	(void)state;
+	config.rate = 200;
+	config.table = 131072;
+	config.level_cnt[RRL_IPV4] = 1;
+	config.level[RRL_IPV4][0] = (struct rrl_level){.prefix = 24, .factor = 1};
+	r = rrl_new(&config, key);
+	assert_non_null(r);
+	for (unsigned i = 0; i < total; i++) {
+		uint64_t now = START + (uint64_t)i * SECOND / total;
+		uint8_t addr[4] = {10, (uint8_t)(i % 1000 >> 8), (uint8_t)(i % 1000), 1};
+		struct rrl_key k;
+
+		rrl_prepare(r, 4, addr, &k);
+		good += rrl_decide(r, &k, 4, addr, RRL_ANSWER, now) == RRL_PASS;
+		for (unsigned j = 0; j < 10; j++) {
+			uint8_t victim[4] = {203, 0, 113, (uint8_t)(i + j)};
+
+			rrl_prepare(r, 4, victim, &k);
+			flood += rrl_decide(r, &k, 4, victim, RRL_ANSWER, now) == RRL_PASS;
+		}
+	}
+	rrl_free(r);
+	assert_in_range(good, total * 9 / 10, total);
+	/* What may come at once, and what a second refills. */
+	assert_in_range(flood, config.rate, 2 * config.rate + 1);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(others_are_served_while_one_prefix_floods_ten_times_as_much),
 		cmocka_unit_test(a_client_below_its_rate_is_never_limited),
 		cmocka_unit_test(a_burst_of_the_window_passes_at_once),
 		cmocka_unit_test(a_flood_gets_its_rate_and_no_more),
