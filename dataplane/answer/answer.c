@@ -218,6 +218,7 @@ static void put_options(struct answer_engine *e, const struct work *w, struct re
 {
 	uint32_t room = reply_options_room(r);
 
+	r->padded = w->edns.padding;
 	if (room > sizeof(e->options))
 		room = sizeof(e->options);
 	reply_set_options(r, e->options,
@@ -434,6 +435,7 @@ static bool options_are_served(struct answer_engine *e, struct work *w)
 	struct edns_client client = {.addr = job->client,
 				     .addr_len = job->family == 4 ? 4 : 16,
 				     .datagram = job->transport == ANSWER_UDP,
+				     .encrypted = job->transport == ANSWER_TLS,
 				     .now_s = e->now.wall_s};
 
 	if (!edns_read(config, &w->query, job->msg, &client, &w->edns)) {

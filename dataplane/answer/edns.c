@@ -7,7 +7,8 @@
 
 uint32_t edns_wanted(const struct edns_config *config)
 {
-	uint32_t wanted = OPTION_BIT(DNS_EDNS_ZONEVERSION) | OPTION_BIT(DNS_EDNS_EXPIRE);
+	uint32_t wanted =
+		OPTION_BIT(DNS_EDNS_ZONEVERSION) | OPTION_BIT(DNS_EDNS_EXPIRE) | OPTION_BIT(DNS_EDNS_PADDING);
 
 	if (config->nsid_len > 0)
 		wanted |= OPTION_BIT(DNS_EDNS_NSID);
@@ -49,6 +50,8 @@ bool edns_read(const struct edns_config *config, const struct query *q, const ui
 		.keepalive = config->keepalive_100ms > 0 && !client->datagram &&
 			     (q->options & OPTION_BIT(DNS_EDNS_KEEPALIVE)) != 0,
 		.zoneversion = (q->options & OPTION_BIT(DNS_EDNS_ZONEVERSION)) != 0,
+		/* RFC 7830 6: nobody gains by it where everybody can read along. */
+		.padding = client->encrypted && (q->options & OPTION_BIT(DNS_EDNS_PADDING)) != 0,
 	};
 	if (config->cookie.secret_cnt == 0 || (q->options & OPTION_BIT(DNS_EDNS_COOKIE)) == 0)
 		return true;

@@ -1,6 +1,6 @@
 /*
  * EDNS options that a server answers: NSID (RFC 5001), EXPIRE (RFC 7314), COOKIE (RFC 7873, 9018), keepalive (RFC 7828),
- * Report-Channel (RFC 9567) and ZONEVERSION (RFC 9660). Extended errors are reply.h's.
+ * Report-Channel (RFC 9567) and ZONEVERSION (RFC 9660). Extended errors and padding (RFC 7830) are reply.h's.
  *
  * A request's options are read before its response is written over them, and the response's are made in one piece
  * before the records, so that their room is known. A request without options that anybody answers costs one test of
@@ -34,6 +34,7 @@ struct edns_request {
 	bool expire;
 	bool keepalive;
 	bool zoneversion;
+	bool padding;	/* the response is to be padded */
 	uint8_t cookie; /* enum cookie_verdict */
 	uint8_t cookie_reply[COOKIE_LEN];
 };
@@ -51,6 +52,7 @@ struct edns_client {
 	const uint8_t *addr;
 	uint8_t addr_len; /* 4 or 16 */
 	bool datagram;
+	bool encrypted;
 	uint32_t now_s; /* seconds since 1970, modulo 2^32 */
 };
 

@@ -71,6 +71,20 @@ static void write_ede(struct reply *r)
 	write_bytes(r, r->ede_text, text_len);
 }
 
+/* RFC 7830 3: the last option, so that all that the response has is counted. */
+static void write_padding(struct reply *r)
+{
+	uint32_t at = r->at + OPTION_HEAD_LEN;
+	uint32_t len = (REPLY_PADDING_BLOCK - at % REPLY_PADDING_BLOCK) % REPLY_PADDING_BLOCK;
+
+	if (at + len > r->limit)
+		return;
+	wire_store16(r->msg + r->at, DNS_EDNS_PADDING);
+	wire_store16(r->msg + r->at + 2, (uint16_t)len);
+	memset(r->msg + at, 0, len);
+	r->at = at + len;
+}
+
 /* RFC 6891 6.1.2: root owner, class is our payload size, TTL is upper RCODE bits, version 0, DO as it came. */
 static void write_opt(struct reply *r, uint16_t udp_payload)
 {
@@ -88,6 +102,8 @@ static void write_opt(struct reply *r, uint16_t udp_payload)
 		write_bytes(r, r->options, r->options_len);
 	if (r->has_ede)
 		write_ede(r);
+	if (r->padded)
+		write_padding(r);
 	wire_store16(p + 9, (uint16_t)(r->at - options_at));
 }
 

@@ -14,6 +14,9 @@
 
 enum reply_section { REPLY_ANSWER, REPLY_AUTHORITY, REPLY_ADDITIONAL, REPLY_SECTION_CNT };
 
+/* RFC 8467 4.1. */
+#define REPLY_PADDING_BLOCK 468
+
 struct reply {
 	const struct query *query;
 	uint8_t *msg;
@@ -26,6 +29,7 @@ struct reply {
 	bool truncated;
 	bool with_sigs;
 	bool has_ede;
+	bool padded;  /* to a multiple of REPLY_PADDING_BLOCK octets, as far as the limit allows */
 	uint16_t ede; /* enum dns_ede; RFC 8914 */
 	const char *ede_text;
 	const uint8_t *options; /* EDNS options as they are sent; reply_set_options */

@@ -423,6 +423,40 @@ static void an_offered_configuration_is_taken_up_with_the_next_turn(void **state
 	end(f);
 }
 
+/* Returns the length of the response. */
+static uint32_t asked_over(struct ask_world *w, const char *question, enum answer_transport transport)
+{
+	uint8_t msg[DNS_MSG_MAX];
+	enum answer_transport said;
+	size_t len = ask_request(question, msg, &said);
+
+	ask_octets(w, msg, len, transport);
+	assert_int_equal(w->verdict, ANSWER_SEND);
+	return w->len;
+}
+
+static void responses_are_padded_over_tls_to_who_pads(void **state)
+{
+	static const char *const questions[] = {
+		"www.example. A edns option=12:00000000",
+		"example. ANY edns option=12:", "missing.example. A do option=12:00"};
+
+	struct answer_config config = plain();
+	struct fixture *f = start(&config);
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		uint32_t plain = asked_over(&f->w, questions[i], ANSWER_TCP);
+		uint32_t padded = asked_over(&f->w, questions[i], ANSWER_TLS);
+
+		assert_int_equal(padded % 468, 0);
+		assert_in_range(padded, plain, plain + 4 + 467);
+	}
+	assert_true(asked_over(&f->w, "www.example. A edns", ANSWER_TLS) < 468);
+	assert_true(asked_over(&f->w, "www.example. A edns option=12:00", ANSWER_UDP) < 468);
+	end(f);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -435,6 +469,7 @@ int main(void)
 		cmocka_unit_test(a_cookie_may_be_asked_for_without_a_question),
 		cmocka_unit_test(zoneversion_tells_the_serial_of_the_zone_that_answered),
 		cmocka_unit_test(expire_tells_what_is_left_to_who_asks_for_the_soa),
+		cmocka_unit_test(responses_are_padded_over_tls_to_who_pads),
 		cmocka_unit_test(keepalive_is_answered_over_tcp_only),
 		cmocka_unit_test(the_report_channel_is_told_unless_it_is_about_itself),
 		cmocka_unit_test(options_and_records_share_the_limit),
