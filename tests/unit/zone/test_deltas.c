@@ -575,20 +575,6 @@ static void ixfr_state_is_axfr_state_in_a_zone_with_nsec3(void **state)
 	follow(SIGNING_NSEC3);
 }
 
-static int register_thread(void **state)
-{
-	(void)state;
-	urcu_qsbr_register_thread();
-	return 0;
-}
-
-static int unregister_thread(void **state)
-{
-	(void)state;
-	urcu_qsbr_unregister_thread();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -597,5 +583,10 @@ int main(void)
 		cmocka_unit_test(ixfr_state_is_axfr_state_in_a_zone_with_nsec3),
 	};
 
-	return cmocka_run_group_tests(tests, register_thread, unregister_thread);
+	int failed;
+
+	urcu_qsbr_register_thread();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	urcu_qsbr_unregister_thread();
+	return failed;
 }
