@@ -7,40 +7,12 @@
 #include "dataplane/answer/answer.h"
 
 #include "dataplane/answer/chaos.h"
-#include "dataplane/answer/resolve.h"
+#include "dataplane/answer/engine.h"
+#include "dataplane/answer/usual.h"
 
 #include <stdlib.h>
 
 #define TSIG_ERROR_BADKEY 17 /* RFC 8945 3 */
-#define OPT_BARE_LEN	  11 /* OPT without options */
-
-/* One request between the stages. Its names and hashes stay where they are, so what points to them is set once. */
-struct work {
-	struct answer_job *job;
-	struct zonetab_find find;
-	struct resolve_step step;
-	struct query query;
-	struct rrl_key rrl;
-	bool has_edns; /* edns holds options that are to be answered */
-	struct edns_request edns;
-};
-
-struct answer_engine {
-	const struct zonetab *zones;
-	const struct answer_config *config;
-	uint64_t key;
-	uint8_t opt[2][OPT_BARE_LEN]; /* without and with DO */
-	uint32_t edns_wanted;
-	uint32_t edns_always; /* 1: a response with OPT always has options */
-	struct rrl *rrl;      /* NULL: no limits */
-	struct answer_time now;
-	const struct answer_config *offered; /* control writes, the owner reads; NULL: never offered */
-	uint8_t options[EDNS_OPTIONS_MAX];   /* of the response in work */
-	uint64_t cnt[ANSWER_COUNTER_CNT];    /* written by the owner, read by anyone, relaxed */
-	struct work work[ANSWER_BURST_MAX];
-	struct zonetab_find *finds[ANSWER_BURST_MAX]; /* of work, in its order */
-	struct resolver resolver;
-};
 
 const struct counter_text answer_counter_text[ANSWER_COUNTER_CNT] = {
 #define X(name, help) {#name, help},
@@ -53,7 +25,7 @@ static void set_config(struct answer_engine *e, const struct answer_config *conf
 {
 	e->config = config;
 	for (unsigned dnssec_ok = 0; dnssec_ok < 2; dnssec_ok++) {
-		struct wire_out out = wire_out_init(e->opt[dnssec_ok], OPT_BARE_LEN);
+		struct wire_out out = wire_out_init(e->opt[dnssec_ok], QUERY_OPT_LEN);
 
 		wire_put8(&out, 0);
 		wire_put16(&out, DNS_TYPE_OPT);
@@ -62,7 +34,6 @@ static void set_config(struct answer_engine *e, const struct answer_config *conf
 		wire_put16(&out, 0);
 	}
 	e->edns_wanted = edns_wanted(&config->edns);
-	e->edns_always = e->edns_wanted & 1;
 	if (e->rrl != NULL)
 		rrl_set_config(e->rrl, &config->rrl);
 }
@@ -91,12 +62,12 @@ struct answer_engine *answer_engine_new(const struct zonetab *zones, const struc
 			return NULL;
 		}
 	}
+	e->zone = ZONETAB_SLOT_NONE;
 	set_config(e, config);
 	resolver_init(&e->resolver, zones);
 	for (unsigned i = 0; i < ANSWER_BURST_MAX; i++) {
 		struct work *w = &e->work[i];
 
-		e->finds[i] = &w->find;
 		w->find.name = w->query.name;
 		w->find.hashes = &w->query.labels;
 		w->step.name = (struct reply_name){.lower = w->query.name, .hashes = &w->query.labels};
@@ -145,43 +116,38 @@ void answer_counters(const struct answer_engine *e, uint64_t out[ANSWER_COUNTER_
 		out[i] = __atomic_load_n(&e->cnt[i], __ATOMIC_RELAXED);
 }
 
-static void count(struct answer_engine *e, enum answer_counter counter)
-{
-	__atomic_store_n(&e->cnt[counter], e->cnt[counter] + 1, __ATOMIC_RELAXED);
-}
-
 static void count_rcode(struct answer_engine *e, uint16_t rcode)
 {
 	switch ((enum dns_rcode)rcode) {
 	case DNS_RCODE_NOERROR:
-		count(e, ANSWER_CNT_noerror);
+		engine_count(e, ANSWER_CNT_noerror);
 		return;
 	case DNS_RCODE_FORMERR:
-		count(e, ANSWER_CNT_formerr);
+		engine_count(e, ANSWER_CNT_formerr);
 		return;
 	case DNS_RCODE_SERVFAIL:
-		count(e, ANSWER_CNT_servfail);
+		engine_count(e, ANSWER_CNT_servfail);
 		return;
 	case DNS_RCODE_NXDOMAIN:
-		count(e, ANSWER_CNT_nxdomain);
+		engine_count(e, ANSWER_CNT_nxdomain);
 		return;
 	case DNS_RCODE_NOTIMP:
-		count(e, ANSWER_CNT_notimp);
+		engine_count(e, ANSWER_CNT_notimp);
 		return;
 	case DNS_RCODE_REFUSED:
-		count(e, ANSWER_CNT_refused);
+		engine_count(e, ANSWER_CNT_refused);
 		return;
 	case DNS_RCODE_YXDOMAIN:
-		count(e, ANSWER_CNT_yxdomain);
+		engine_count(e, ANSWER_CNT_yxdomain);
 		return;
 	case DNS_RCODE_NOTAUTH:
-		count(e, ANSWER_CNT_notauth);
+		engine_count(e, ANSWER_CNT_notauth);
 		return;
 	case DNS_RCODE_BADVERS:
-		count(e, ANSWER_CNT_badvers);
+		engine_count(e, ANSWER_CNT_badvers);
 		return;
 	case DNS_RCODE_BADCOOKIE:
-		count(e, ANSWER_CNT_badcookie);
+		engine_count(e, ANSWER_CNT_badcookie);
 		return;
 	}
 }
@@ -189,27 +155,13 @@ static void count_rcode(struct answer_engine *e, uint16_t rcode)
 static void count_notes(struct answer_engine *e, unsigned notes)
 {
 	if ((notes & RESOLVE_NODATA) != 0)
-		count(e, ANSWER_CNT_nodata);
+		engine_count(e, ANSWER_CNT_nodata);
 	if ((notes & RESOLVE_REFERRAL) != 0)
-		count(e, ANSWER_CNT_referral);
+		engine_count(e, ANSWER_CNT_referral);
 	if ((notes & RESOLVE_WILDCARD) != 0)
-		count(e, ANSWER_CNT_wildcard);
+		engine_count(e, ANSWER_CNT_wildcard);
 	if ((notes & RESOLVE_CHAIN_CUT) != 0)
-		count(e, ANSWER_CNT_cname_limit);
-}
-
-/* Octets that the response may have: RFC 6891 6.2.5 over UDP, RFC 1035 4.2.2 over TCP. */
-static uint32_t reply_limit(const struct answer_engine *e, const struct work *w)
-{
-	const struct answer_job *job = w->job;
-	uint32_t limit = DNS_MSG_MAX;
-
-	if (job->transport == ANSWER_UDP) {
-		limit = w->query.payload;
-		if (limit > e->config->udp_payload_max)
-			limit = e->config->udp_payload_max;
-	}
-	return limit < job->cap ? limit : job->cap;
+		engine_count(e, ANSWER_CNT_cname_limit);
 }
 
 /* zone: what the answer comes from; NULL: none, or none that has content. */
@@ -227,7 +179,7 @@ static void put_options(struct answer_engine *e, const struct work *w, struct re
 
 static void reply_start(struct answer_engine *e, const struct work *w, struct reply *r)
 {
-	reply_init(r, &w->query, w->job->msg, reply_limit(e, w));
+	reply_init(r, &w->query, w->job->msg, engine_reply_limit(e, w));
 	if (w->has_edns)
 		put_options(e, w, r, NULL);
 }
@@ -252,7 +204,7 @@ static void send_slip(struct answer_engine *e, struct work *w)
 	r.truncated = true;
 	w->job->len = (uint32_t)reply_finish(&r, e->config->udp_payload_max);
 	w->job->verdict = ANSWER_SEND;
-	count(e, ANSWER_CNT_truncated);
+	engine_count(e, ANSWER_CNT_truncated);
 }
 
 /* Whether a response of the class is over the limit of its client. If so, what is to happen has been done. */
@@ -266,17 +218,17 @@ static bool rate_limited(struct answer_engine *e, struct work *w, enum rrl_class
 	case RRL_PASS:
 		return false;
 	case RRL_PASS_ALLOWED:
-		count(e, ANSWER_CNT_rate_allowed);
+		engine_count(e, ANSWER_CNT_rate_allowed);
 		return false;
 	case RRL_PASS_DRY_RUN:
-		count(e, ANSWER_CNT_rate_dry_run);
+		engine_count(e, ANSWER_CNT_rate_dry_run);
 		return false;
 	case RRL_SLIP:
-		count(e, ANSWER_CNT_rate_slipped);
+		engine_count(e, ANSWER_CNT_rate_slipped);
 		send_slip(e, w);
 		return true;
 	case RRL_DROP:
-		count(e, ANSWER_CNT_rate_dropped);
+		engine_count(e, ANSWER_CNT_rate_dropped);
 		w->job->verdict = ANSWER_DROP;
 		return true;
 	}
@@ -292,7 +244,7 @@ static bool reply_send(struct answer_engine *e, struct work *w, struct reply *r)
 	w->job->verdict = ANSWER_SEND;
 	count_rcode(e, r->rcode);
 	if (r->truncated)
-		count(e, ANSWER_CNT_truncated);
+		engine_count(e, ANSWER_CNT_truncated);
 	return true;
 }
 
@@ -413,13 +365,13 @@ static void count_cookie(struct answer_engine *e, uint8_t verdict)
 {
 	switch ((enum cookie_verdict)verdict) {
 	case COOKIE_CLIENT_ONLY:
-		count(e, ANSWER_CNT_cookie_client);
+		engine_count(e, ANSWER_CNT_cookie_client);
 		return;
 	case COOKIE_BAD:
-		count(e, ANSWER_CNT_cookie_bad);
+		engine_count(e, ANSWER_CNT_cookie_bad);
 		return;
 	case COOKIE_GOOD:
-		count(e, ANSWER_CNT_cookie_good);
+		engine_count(e, ANSWER_CNT_cookie_good);
 		return;
 	case COOKIE_NONE:
 	case COOKIE_MALFORMED:
@@ -476,12 +428,12 @@ static bool classify(struct answer_engine *e, struct work *w)
 	if (((q->options | q->has_opt) & e->edns_wanted) != 0 && !options_are_served(e, w))
 		return false;
 	/* Common types lie below all meta types but OPT; RRSIG and most others need no second look either. */
-	if (q->class == DNS_CLASS_IN && q->type < DNS_TYPE_NXNAME && q->type != DNS_TYPE_OPT && !q->has_tsig)
+	if (q->usual && q->type < DNS_TYPE_NXNAME && q->type != DNS_TYPE_OPT)
 		return true;
 	if (q->has_tsig && e->config->has_keys && w->job->transport == ANSWER_UDP &&
 	    (q->type == DNS_TYPE_SOA || q->type == DNS_TYPE_IXFR)) {
 		w->job->verdict = ANSWER_NOTIFY; /* as secondaries ask; the keys are the control loop's */
-		count(e, ANSWER_CNT_notify);
+		engine_count(e, ANSWER_CNT_notify);
 		return false;
 	}
 	if (q->has_tsig &&
@@ -497,23 +449,21 @@ static bool read_request(struct answer_engine *e, struct work *w)
 {
 	struct answer_job *job = w->job;
 
-	count(e, ANSWER_CNT_queries_udp + job->transport);
 	job->verdict = ANSWER_DROP;
+	w->brief = false;
 	w->has_edns = false;
-	if (e->rrl != NULL && job->transport == ANSWER_UDP)
-		rrl_prepare(e->rrl, job->family, job->client, &w->rrl);
 	switch (query_parse(job->msg, job->len, &w->query)) {
 	case QUERY_OK:
 		break;
 	case QUERY_SHORT:
-		count(e, ANSWER_CNT_drop_short);
+		engine_count(e, ANSWER_CNT_drop_short);
 		return false;
 	case QUERY_RESPONSE:
-		count(e, ANSWER_CNT_drop_response);
+		engine_count(e, ANSWER_CNT_drop_response);
 		return false;
 	case QUERY_NOTIFY:
 		job->verdict = ANSWER_NOTIFY;
-		count(e, ANSWER_CNT_notify);
+		engine_count(e, ANSWER_CNT_notify);
 		return false;
 	case QUERY_NOTIMP:
 		send_error(e, w, DNS_RCODE_NOTIMP);
@@ -527,113 +477,101 @@ static bool read_request(struct answer_engine *e, struct work *w)
 	}
 	if (!classify(e, w))
 		return false;
-	if (w == e->work)
-		name_hash_labels(w->query.name, e->key, &w->query.labels);
-	else
-		name_hash_like(w->query.name, e->key, &w->query.labels, w[-1].query.name,
-			       &w[-1].query.labels);
-	w->find.first_label = resolve_first_label(w->query.type, &w->query.labels);
+	w->plain = w->query.usual && !w->has_edns;
 	return true;
 }
 
-/* Stage 3 for one request. True: a name has to be looked up for it. */
-static bool take_zone(struct answer_engine *e, struct work *w)
+/* The rest of stage 2 for one request: what is for the zone of late is hashed below its apex only, and has its zone. */
+static void hash_name(const struct answer_engine *e, struct burst *b, struct work *w)
+{
+	struct query *q = &w->query;
+
+	b->dnssec_ok |= q->dnssec_ok;
+	if (q->type != DNS_TYPE_DS && zonetab_find_recent(&b->recent, &w->find)) {
+		engine_look_up(b, w, b->recent.snap, w->find.apex_label);
+		return;
+	}
+	name_hash_labels(q->name, e->key, &q->labels);
+	w->find.first_label = resolve_first_label(q->type, &q->labels);
+	b->finding[b->find_cnt] = w;
+	b->finds[b->find_cnt++] = &w->find;
+}
+
+/* Stage 3 for one request whose zone was looked for. */
+static void take_zone(struct answer_engine *e, struct burst *b, struct work *w)
 {
 	struct zonetab_find *find = &w->find;
 
 	resolve_find_rest(&e->resolver, find);
 	if (find->slot == ZONETAB_SLOT_NONE) {
 		send_error_ede(e, w, DNS_RCODE_REFUSED, DNS_EDE_NOT_AUTHORITATIVE, "");
-		return false;
+		return;
 	}
 	if (find->acl != NULL && !acl_allows(find->acl, w->job->family, w->job->client)) {
-		count(e, ANSWER_CNT_refused_acl);
+		engine_count(e, ANSWER_CNT_refused_acl);
 		send_error_ede(e, w, DNS_RCODE_REFUSED, DNS_EDE_PROHIBITED, "");
-		return false;
+		return;
 	}
 	if (find->snap != NULL) {
-		w->step.lookup.snap = find->snap;
-		w->step.lookup.apex_label = find->apex_label;
-		return true;
+		engine_look_up(b, w, find->snap, find->apex_label);
+		return;
 	}
 	switch ((enum zone_marker)find->marker) {
 	case ZONE_NOT_LOADED:
-		count(e, ANSWER_CNT_servfail_not_loaded);
+		engine_count(e, ANSWER_CNT_servfail_not_loaded);
 		send_error_ede(e, w, DNS_RCODE_SERVFAIL, DNS_EDE_NOT_READY,
 			       "Zone has not been transferred yet");
 		break;
 	case ZONE_EXPIRED:
-		count(e, ANSWER_CNT_servfail_expired);
+		engine_count(e, ANSWER_CNT_servfail_expired);
 		send_error_ede(e, w, DNS_RCODE_SERVFAIL, DNS_EDE_INVALID_DATA, "Zone has expired");
 		break;
 	}
-	return false;
-}
-
-/*
- * The most frequent answer of all: an address set at a name that exists, asked for without options. Its body was laid
- * out for just this place behind the question, and its OPT is always the same, so both are copied as they lie; the
- * header is two stores. False: not one of those, or it does not fit; nothing was done then.
- */
-static bool write_plain(struct answer_engine *e, struct work *w)
-{
-	const struct lookup *l = &w->step.lookup;
-	const struct query *q = &w->query;
-	unsigned opt_len = q->has_opt ? OPT_BARE_LEN : 0;
-	unsigned at = DNS_HEADER_LEN + q->question_len;
-	uint8_t *msg = w->job->msg;
-	struct rrset set;
-	size_t len;
-
-	if (l->kind != LOOKUP_EXACT || (q->type != DNS_TYPE_A && q->type != DNS_TYPE_AAAA) ||
-	    q->class != DNS_CLASS_IN || (q->options_len | (q->has_opt & e->edns_always)) != 0 ||
-	    !entry_set(l->snap, l->entry, q->type, &set))
-		return false;
-	len = set.len + (q->dnssec_ok ? set.sig_len : 0);
-	if (at + len + opt_len > reply_limit(e, w) || set.reloc_cnt > 0)
-		return false;
-	if (e->rrl != NULL && rate_limited(e, w, RRL_ANSWER))
-		return true;
-	memcpy(msg + at, set.body, len);
-	if (opt_len > 0)
-		memcpy(msg + at + len, e->opt[q->dnssec_ok],
-		       OPT_BARE_LEN); /* of constant length: two moves */
-	msg[2] = DNS_FLAG_QR >> 8 | DNS_FLAG_AA >> 8 | (msg[2] & DNS_FLAG_RD >> 8);
-	msg[3] = DNS_RCODE_NOERROR;
-	wire_store16(msg + 6, (uint16_t)(set.cnt + (q->dnssec_ok ? set.sig_cnt : 0)));
-	wire_store16(msg + 10, q->has_opt);
-	w->job->len = (uint32_t)(at + len + opt_len);
-	w->job->verdict = ANSWER_SEND;
-	count(e, ANSWER_CNT_noerror);
-	return true;
 }
 
 /* The options of an answer that comes from a zone with content. */
 static void put_zone_options(struct answer_engine *e, const struct work *w, struct reply *r)
 {
-	const struct zonetab_find *find = &w->find;
+	const struct lookup *l = &w->step.lookup;
 	uint32_t now_s = (uint32_t)(e->now.monotonic_us / 1000000);
-	uint32_t expire_s = w->edns.expire ? zonetab_expire(e->zones, find->slot) : 0;
+	uint32_t expire_s = w->edns.expire ? zonetab_expire(e->zones, w->find.slot) : 0;
 	struct edns_zone zone = {
-		.serial = snapshot_serial(find->snap),
-		.label_cnt = (uint8_t)snapshot_apex_label_cnt(find->snap),
+		.serial = snapshot_serial(l->snap),
+		.label_cnt = (uint8_t)snapshot_apex_label_cnt(l->snap),
 		/* RFC 7314 2: only about a zone that was named, and by asking for its SOA. */
-		.has_expire = expire_s != 0 && find->apex_label == 0 && w->query.type == DNS_TYPE_SOA,
+		.has_expire = expire_s != 0 && l->apex_label == 0 && w->query.type == DNS_TYPE_SOA,
 		.expire_s = expire_s > now_s ? expire_s - now_s : 0,
 	};
 
 	put_options(e, w, r, &zone);
 }
 
+/* Asks for what proofs will need; only a burst in which somebody wants proofs comes here. */
+static void prepare_denials(struct burst *b)
+{
+	for (unsigned i = 0; i < b->lookup_cnt; i++) {
+		struct work *w = lookup_work(b->lookups[i]);
+
+		w->step.prepared = w->query.dnssec_ok && denial_prepare(&w->step.lookup, w->step.next);
+	}
+}
+
 /* Stage 4 for one request. */
-static void write_answer(struct answer_engine *e, struct work *w)
+static void write_answer(struct answer_engine *e, struct burst *b, struct work *w)
 {
 	struct reply r;
 	unsigned notes;
 
-	if (write_plain(e, w))
+	if (e->rrl != NULL)
+		usual_complete(w);
+	if (usual_asks_address(w) && usual_write_set(e, w)) {
+		/* Over the limit what was written is not sent, or a truncated response in its place. */
+		b->usual_cnt += e->rrl == NULL || !rate_limited(e, w, RRL_ANSWER);
 		return;
-	reply_init(&r, &w->query, w->job->msg, reply_limit(e, w));
+	}
+	usual_complete(w);
+	w->step.prepared &= w->query.dnssec_ok;
+	reply_init(&r, &w->query, w->job->msg, engine_reply_limit(e, w));
 	if (w->has_edns)
 		put_zone_options(e, w, &r);
 	e->resolver.client = w->job->client;
@@ -643,35 +581,50 @@ static void write_answer(struct answer_engine *e, struct work *w)
 		count_notes(e, notes);
 }
 
+static void count_burst(struct answer_engine *e, const struct burst *b)
+{
+	for (unsigned transport = 0; transport <= ANSWER_TLS; transport++)
+		engine_count_by(e, ANSWER_CNT_queries_udp + transport, b->query_cnt[transport]);
+	engine_count_by(e, ANSWER_CNT_noerror, b->usual_cnt);
+}
+
 void answer_burst(struct answer_engine *e, struct answer_job *const jobs[], unsigned cnt)
 {
-	struct lookup *lookups[ANSWER_BURST_MAX];
-	struct work *todo[ANSWER_BURST_MAX];
-	unsigned find_cnt = 0, lookup_cnt = 0;
+	struct work *w = e->work;
+	struct burst b;
 
+	b.find_cnt = 0;
+	b.lookup_cnt = 0;
+	b.usual_cnt = 0;
+	b.usual_ar_max = (e->edns_wanted & 1) == 0;
+	b.dnssec_ok = false;
+	memset(b.query_cnt, 0, sizeof(b.query_cnt));
+	zonetab_recall(e->zones, e->zone, &b.recent);
 	/* A request that was answered at once leaves its place to the next one. */
 	for (unsigned i = 0; i < cnt; i++) {
-		struct work *w = &e->work[find_cnt];
+		struct answer_job *job = jobs[i];
 
-		w->job = jobs[i];
-		if (read_request(e, w))
-			find_cnt++;
+		w->job = job;
+		b.query_cnt[job->transport]++;
+		if (e->rrl != NULL && job->transport == ANSWER_UDP)
+			rrl_prepare(e->rrl, job->family, job->client, &w->rrl);
+		if (usual_read(&b, w, job))
+			w++;
+		else if (read_request(e, w))
+			hash_name(e, &b, w++);
 	}
-	if (find_cnt == 0)
-		return;
-	zonetab_find_burst(e->zones, e->finds, find_cnt);
-	for (unsigned i = 0; i < find_cnt; i++) {
-		struct work *w = &e->work[i];
-
-		if (!take_zone(e, w))
-			continue;
-		todo[lookup_cnt] = w;
-		lookups[lookup_cnt++] = &w->step.lookup;
+	usual_hash(&b);
+	if (b.find_cnt > 0) {
+		zonetab_find_burst(e->zones, b.finds, b.find_cnt);
+		e->zone = b.finds[b.find_cnt - 1]->slot;
+		for (unsigned i = 0; i < b.find_cnt; i++)
+			take_zone(e, &b, b.finding[i]);
 	}
-	lookup_burst(lookups, lookup_cnt);
-	for (unsigned i = 0; i < lookup_cnt; i++)
-		todo[i]->step.prepared =
-			todo[i]->query.dnssec_ok && denial_prepare(&todo[i]->step.lookup, todo[i]->step.next);
-	for (unsigned i = 0; i < lookup_cnt; i++)
-		write_answer(e, todo[i]);
+	if (b.lookup_cnt > 0)
+		lookup_burst(b.lookups, b.lookup_cnt);
+	if (b.dnssec_ok)
+		prepare_denials(&b);
+	for (unsigned i = 0; i < b.lookup_cnt; i++)
+		write_answer(e, &b, lookup_work(b.lookups[i]));
+	count_burst(e, &b);
 }

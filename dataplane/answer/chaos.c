@@ -4,7 +4,7 @@
 
 static bool name_is(const struct query *q, const char *wire, size_t len)
 {
-	return q->name_len == len && memcmp(q->name, wire, len) == 0;
+	return q->labels.len == len && memcmp(q->name, wire, len) == 0;
 }
 
 /* The text for the question's name, one character-string long at most; its length, 0: nothing to tell. */

@@ -293,91 +293,15 @@ int name_from_text(const char *text, uint8_t out[NAME_LEN_MAX])
 	return (int)len;
 }
 
-static inline uint64_t load32(const uint8_t *p)
+uint64_t name_hash_long(uint64_t parent, const uint8_t *label, size_t len)
 {
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-/*
- * Nearly all labels are short, and for them the call, the length switch and the rounds of XXH3 cost more than the
- * hashing: 66 instructions a label against 40 here. Both factors hold the
- * parent's hash, which nobody outside knows, so no label can be chosen to make one of them zero or two of them meet.
- */
-static inline uint64_t hash_child(uint64_t parent, const uint8_t *label, size_t len)
-{
-	unsigned __int128 product;
-	uint64_t a, b;
-
-	if (len > 16)
-		return XXH3_64bits_withSeed(label, len, parent);
-	if (len >= 8) {
-		a = load64(label);
-		b = load64(label + len - 8);
-	} else if (len >= 4) {
-		a = load32(label);
-		b = load32(label + len - 4);
-	} else {
-		a = len == 0 ? 0 : (uint64_t)label[0] << 16 | (uint64_t)label[len / 2] << 8 | label[len - 1];
-		b = 0;
-	}
-	/* The length tells "aa" from "a"; spread over the word, or a change of it could undo one of an octet. */
-	a ^= parent;
-	b ^= (parent << 32 | parent >> 32) + len * UINT64_C(0x9E3779B97F4A7C15);
-	product = (unsigned __int128)a * b;
-	/*
-	 * Names that differ little leave bits lopsided after one product (or a product and a shift); after two they
-	 * spread like XXH3's, in every bit: blocks, tags and buckets use all of them.
-	 */
-	a = (uint64_t)product ^ UINT64_C(0xA0761D6478BD642F);
-	b = (uint64_t)(product >> 64) ^ parent;
-	product = (unsigned __int128)a * b;
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-uint64_t name_hash_child(uint64_t parent, const uint8_t *label, size_t len)
-{
-	return hash_child(parent, label, len);
-}
-
-static void label_hash(const uint8_t *lower, struct name_hashes *io, unsigned i)
-{
-	const uint8_t *label = lower + io->off[i];
-
-	io->hash[i] = hash_child(io->hash[i + 1], label + 1, *label);
+	return XXH3_64bits_withSeed(label, len, parent);
 }
 
 void name_hash_labels(const uint8_t *lower, uint64_t key, struct name_hashes *io)
 {
 	io->hash[io->label_cnt] = key;
-	for (unsigned i = io->label_cnt; i-- > 0;)
-		label_hash(lower, io, i);
-}
-
-void name_hash_like(const uint8_t *lower, uint64_t key, struct name_hashes *io, const uint8_t *other,
-		    const struct name_hashes *other_hashes)
-{
-	unsigned cnt = io->label_cnt;
-	unsigned tail = cnt > 0 ? io->off[1] : 0, other_tail = cnt > 0 ? other_hashes->off[1] : 0;
-
-	if (cnt == 0 || other_hashes->label_cnt != cnt || io->len - tail != other_hashes->len - other_tail ||
-	    !name_same(lower + tail, other + other_tail, io->len - tail)) {
-		name_hash_labels(lower, key, io);
-		return;
-	}
-	for (unsigned i = 1; i <= cnt; i++)
-		io->hash[i] = other_hashes->hash[i];
-	label_hash(lower, io, 0);
+	name_hash_below(lower, io->label_cnt, io);
 }
 
 void name_hash_suffixes(const uint8_t *lower, uint64_t key, struct name_hashes *out)

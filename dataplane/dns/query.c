@@ -1,8 +1,11 @@
 #include "dataplane/dns/query.h"
 
-#define QUESTION_TAIL_LEN 4  /* QTYPE and QCLASS */
-#define OPT_BARE_LEN	  11 /* OPT without options */
-#define OPT_DO		  0x8000
+#define R8(n) n, n, n, n, n, n, n, n
+#define R32(n)                             \
+	{                                  \
+		R8(n), R8(n), R8(n), R8(n) \
+	}
+const query_piece query_folding[3] = {R32('A'), R32('Z' - 'A'), R32('a' - 'A')};
 
 /* What stands in front of the record data, owner aside. */
 struct record_head {
@@ -13,71 +16,6 @@ struct record_head {
 	uint16_t class;
 	uint16_t rdata_len;
 };
-
-/*
- * Copies name_len octets in lower case, QUERY_NAME_PIECE at a time as long as src has that many (src_left >= name_len);
- * dst has room for a whole last piece. Length octets are below 'A', so all octets are folded alike.
- */
-static void copy_lower(uint8_t *dst, const uint8_t *src, size_t name_len, size_t src_left)
-{
-	size_t i = 0;
-
-	while (i < name_len && src_left - i >= QUERY_NAME_PIECE) {
-		uint8_t __attribute__((vector_size(QUERY_NAME_PIECE))) piece;
-
-		memcpy(&piece, src + i, sizeof(piece));
-		piece |= ((piece - 'A') < 26) & 32;
-		memcpy(dst + i, &piece, sizeof(piece));
-		i += sizeof(piece);
-	}
-	if (i < name_len)
-		name_lower(dst + i, src + i, name_len - i);
-}
-
-/*
- * Length of the uncompressed name at p, 0 when it is none or does not end within left octets. Notes where its labels
- * are.
- */
-static size_t question_name_len(const uint8_t *p, size_t left, struct name_hashes *labels)
-{
-	size_t room = left < NAME_LEN_MAX ? left : NAME_LEN_MAX;
-	size_t pos = 0;
-	unsigned cnt = 0;
-
-	while (pos < room) {
-		uint8_t l = p[pos];
-
-		labels->off[cnt] = (uint8_t)pos;
-		if (l == 0) {
-			labels->label_cnt = (uint8_t)cnt;
-			labels->len = (uint8_t)(pos + 1);
-			return pos + 1;
-		}
-		if (l > NAME_LABEL_MAX)
-			return 0;
-		cnt++;
-		pos += 1u + l;
-	}
-	return 0;
-}
-
-static bool read_question(struct wire_in *in, struct query *q)
-{
-	size_t left = wire_in_left(in);
-	size_t name_len = question_name_len(in->cur, left, &q->labels);
-	const uint8_t *tail;
-
-	if (name_len == 0 || left - name_len < QUESTION_TAIL_LEN)
-		return false;
-	copy_lower(q->name, in->cur, name_len, left);
-	tail = in->cur + name_len;
-	q->name_len = (uint8_t)name_len;
-	q->type = wire_load16(tail);
-	q->class = wire_load16(tail + 2);
-	q->question_len = (uint16_t)(name_len + QUESTION_TAIL_LEN);
-	in->cur = tail + QUESTION_TAIL_LEN;
-	return true;
-}
 
 /* Steps over an owner name, compressed or not, without following pointers: nobody asks what it says. */
 static void skip_name(struct wire_in *in)
@@ -134,7 +72,7 @@ static bool read_opt(struct query *q, const uint8_t *msg, const struct record_he
 	if (opt->class > QUERY_PAYLOAD_MIN)
 		q->payload = opt->class;
 	q->edns_version = (uint8_t)(opt->ttl >> 16);
-	q->dnssec_ok = (opt->ttl & OPT_DO) != 0;
+	q->dnssec_ok = (opt->ttl & QUERY_OPT_DO) != 0;
 	q->options_at = (uint16_t)(opt->rdata - msg);
 	q->options_len = opt->rdata_len;
 	return read_options(q, opt);
@@ -188,69 +126,66 @@ static bool skip_authority(struct wire_in *in, unsigned cnt)
 	return true;
 }
 
-/* What almost every resolver sends behind the question: nothing, or OPT without options, and nothing behind that. */
-static bool read_usual_rest(const uint8_t *p, size_t left, unsigned ar_cnt, struct query *q)
+/* Reads the question behind the header, with len > DNS_HEADER_LEN + QUERY_TAIL_LEN. False: it is malformed. */
+static bool read_question(const uint8_t *msg, size_t len, struct query *q)
 {
-	uint32_t ttl;
+	const uint8_t *name = msg + DNS_HEADER_LEN;
+	size_t room = len - DNS_HEADER_LEN - QUERY_TAIL_LEN, pos = 0;
+	unsigned cnt = 0, lens = 0;
+	uint8_t label_len;
 
-	if (ar_cnt == 0)
-		return left == 0;
-	if (ar_cnt != 1 || left != OPT_BARE_LEN || p[0] != 0 || wire_load16(p + 1) != DNS_TYPE_OPT ||
-	    wire_load16(p + 9) != 0)
+	if (room > NAME_LEN_MAX)
+		room = NAME_LEN_MAX;
+	do {
+		label_len = name[pos];
+		q->labels.off[cnt++] = (uint8_t)pos;
+		lens |= label_len;
+		pos += 1u + label_len;
+		if (pos > room)
+			return false;
+	} while (label_len != 0);
+	if (lens > NAME_LABEL_MAX)
 		return false;
-	q->has_opt = true;
-	if (wire_load16(p + 3) > QUERY_PAYLOAD_MIN)
-		q->payload = wire_load16(p + 3);
-	ttl = wire_load32(p + 5);
-	q->edns_version = (uint8_t)(ttl >> 16);
-	q->dnssec_ok = (ttl & OPT_DO) != 0;
+	q->labels.label_cnt = (uint8_t)(cnt - 1);
+	q->labels.len = (uint8_t)pos;
+	q->question_len = (uint16_t)(pos + QUERY_TAIL_LEN);
+	q->type = wire_load16(name + pos);
+	q->class = wire_load16(name + pos + 2);
+	query_copy_lower(q, msg, len, DNS_HEADER_LEN + pos);
 	return true;
 }
 
-/* What stands behind the header of a request of opcode QUERY. */
-static bool read_sections(struct wire_in *in, struct query *q)
+/* What stands behind the question, from offset at on. */
+static enum query_verdict parse_rest(const uint8_t *msg, size_t len, size_t at, struct query *q)
 {
-	const uint8_t *h = in->base;
-	unsigned an_cnt = wire_load16(h + 6);
-	unsigned ns_cnt = wire_load16(h + 8);
-	unsigned ar_cnt = wire_load16(h + 10);
+	struct wire_in in = {.base = msg, .cur = msg + at, .end = msg + len};
+	unsigned ns_cnt = wire_load16(msg + 8);
 
-	if (wire_load16(h + 4) != 1 || !read_question(in, q))
-		return false;
-	if ((an_cnt | ns_cnt) == 0 && read_usual_rest(in->cur, wire_in_left(in), ar_cnt, q))
-		return true;
-	if (an_cnt != 0 || (ns_cnt != 0 && (q->type != DNS_TYPE_IXFR || !skip_authority(in, ns_cnt))))
-		return false;
-	if (!read_additional(in, ar_cnt, q))
-		return false;
-	return wire_in_left(in) == 0;
+	if (ns_cnt != 0 && (q->type != DNS_TYPE_IXFR || !skip_authority(&in, ns_cnt)))
+		return QUERY_FORMERR;
+	if (!read_additional(&in, wire_load16(msg + 10), q) || wire_in_left(&in) > 0)
+		return QUERY_FORMERR;
+	return QUERY_OK;
 }
 
-/* A request for a cookie, without question; nothing was read of it yet. */
-static bool is_empty(struct wire_in *in, struct query *q)
+/* A request without question: for a cookie, or malformed. */
+static enum query_verdict read_empty(const uint8_t *msg, size_t len, struct query *q)
 {
-	const uint8_t *h = in->base;
+	struct wire_in in = {.base = msg, .cur = msg + DNS_HEADER_LEN, .end = msg + len};
 
-	return (wire_load32(h + 4) | wire_load16(h + 8)) == 0 &&
-	       read_additional(in, wire_load16(h + 10), q) && wire_in_left(in) == 0 &&
-	       (q->options & UINT32_C(1) << DNS_EDNS_COOKIE) != 0;
+	if ((wire_load32(msg + 4) | wire_load16(msg + 8)) == 0 &&
+	    read_additional(&in, wire_load16(msg + 10), q) && wire_in_left(&in) == 0 &&
+	    (q->options & UINT32_C(1) << DNS_EDNS_COOKIE) != 0)
+		return QUERY_EMPTY;
+	return QUERY_FORMERR;
 }
 
-/* All fields but the name. */
-static void query_clear(struct query *q)
+/* Requests that do not have the usual header. */
+static enum query_verdict parse_other(const uint8_t *msg, size_t len, struct query *q)
 {
-	memset(q, 0, offsetof(struct query, name));
-	q->payload = QUERY_PAYLOAD_MIN;
-}
-
-enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *q)
-{
-	struct wire_in in = wire_in_init(msg, len);
-
 	if (len < DNS_HEADER_LEN)
 		return QUERY_SHORT;
-	query_clear(q);
-	q->flags = wire_load16(msg + 2);
+	query_clear(msg, q);
 	if ((q->flags & DNS_FLAG_QR) != 0)
 		return QUERY_RESPONSE;
 	switch ((q->flags & DNS_OPCODE_MASK) >> DNS_OPCODE_SHIFT) {
@@ -261,8 +196,42 @@ enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *q)
 	default:
 		return QUERY_NOTIMP;
 	}
-	in.cur += DNS_HEADER_LEN;
-	if (read_sections(&in, q))
-		return QUERY_OK;
-	return wire_load16(msg + 4) == 0 && is_empty(&in, q) ? QUERY_EMPTY : QUERY_FORMERR;
+	if (wire_load16(msg + 4) == 0)
+		return read_empty(msg, len, q);
+	if (wire_load16(msg + 4) != 1 || len <= DNS_HEADER_LEN + QUERY_TAIL_LEN ||
+	    !read_question(msg, len, q) || wire_load16(msg + 6) != 0)
+		return QUERY_FORMERR;
+	return parse_rest(msg, len, (size_t)DNS_HEADER_LEN + q->question_len, q);
+}
+
+/* Nothing behind the question, or OPT without options, as almost every resolver sends it. */
+static bool read_usual_rest(const uint8_t *msg, size_t len, size_t at, struct query *q)
+{
+	uint16_t ar_cnt = wire_load16(msg + 10);
+	uint64_t opt;
+
+	if (ar_cnt == 0)
+		return at == len;
+	if (ar_cnt != 1 || at + QUERY_OPT_LEN != len || !query_is_bare_opt(msg + at, &opt))
+		return false;
+	q->payload = query_opt_payload(opt);
+	q->has_opt = true;
+	q->dnssec_ok = query_opt_dnssec_ok(opt);
+	return true;
+}
+
+enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *q)
+{
+	size_t at;
+
+	if (len <= DNS_HEADER_LEN + QUERY_TAIL_LEN || (wire_load64(msg + 2) & QUERY_HEAD_MASK) != QUERY_HEAD)
+		return parse_other(msg, len, q);
+	query_clear(msg, q);
+	if (!read_question(msg, len, q))
+		return QUERY_FORMERR;
+	at = (size_t)DNS_HEADER_LEN + q->question_len;
+	if (!read_usual_rest(msg, len, at, q))
+		return parse_rest(msg, len, at, q);
+	q->usual = q->class == DNS_CLASS_IN;
+	return QUERY_OK;
 }

@@ -6,7 +6,7 @@ uint32_t block_match_scalar(const uint16_t *tags, uint16_t tag)
 	uint32_t hits = 0;
 
 	for (unsigned i = 0; i < BLOCK_TAG_STEP; i++)
-		hits |= (uint32_t)(tags[i] == tag) << i;
+		hits |= (tags[i] == tag ? UINT32_C(3) : 0) << 2 * i;
 	return hits;
 }
 

@@ -117,7 +117,7 @@ static inline uint16_t block_tag(uint8_t kind, uint8_t depth, uint64_t key)
 	return kind == BLOCK_NSEC3 ? (uint16_t)(key << depth >> 48) : (uint16_t)key;
 }
 
-/* One bit per tag[from .. from + 31] that equals tag. */
+/* Two bits for each of 16 tags that equals tag. */
 uint32_t block_match_scalar(const uint16_t *tags, uint16_t tag);
 
 #ifdef __AVX2__
@@ -127,10 +127,7 @@ static inline uint32_t block_match16(const uint16_t *tags, uint16_t tag)
 	__m256i eq = _mm256_cmpeq_epi16(_mm256_load_si256((const __m256i *)(const void *)tags),
 					_mm256_set1_epi16((short)tag));
 
-	/* One bit per tag: narrow to octets; the packs work in lanes, so put the halves side by side. */
-	__m128i packed = _mm_packs_epi16(_mm256_castsi256_si128(eq), _mm256_extracti128_si256(eq, 1));
-
-	return (uint32_t)_mm_movemask_epi8(packed);
+	return (uint32_t)_mm256_movemask_epi8(eq);
 }
 #else
 static inline uint32_t block_match16(const uint16_t *tags, uint16_t tag)
@@ -138,6 +135,18 @@ static inline uint32_t block_match16(const uint16_t *tags, uint16_t tag)
 	return block_match_scalar(tags, tag);
 }
 #endif
+
+/* Which of 16 tags the lowest bits of a match that is not 0 stand for, and the match without them. */
+static inline unsigned block_match_first(uint32_t hits)
+{
+	return (unsigned)__builtin_ctz(hits) / 2;
+}
+
+static inline uint32_t block_match_rest(uint32_t hits)
+{
+	hits &= hits - 1;
+	return hits & (hits - 1);
+}
 
 /* Whether e's name below the apex is the len octets at rel (lower case). */
 static inline bool entry_is(const struct entry *e, const uint8_t *rel, size_t len)
@@ -151,8 +160,8 @@ static inline struct entry *block_find(const struct block *b, uint16_t tag, cons
 	for (unsigned i = 0; i < b->cnt; i += BLOCK_TAG_STEP) {
 		uint32_t hits = block_match16(block_tags_const(b) + i, tag);
 
-		for (; hits != 0; hits &= hits - 1) {
-			unsigned at = i + (unsigned)__builtin_ctz(hits);
+		for (; hits != 0; hits = block_match_rest(hits)) {
+			unsigned at = i + block_match_first(hits);
 			struct entry *e;
 
 			if (at >= b->cnt)
@@ -168,6 +177,8 @@ static inline struct entry *block_find(const struct block *b, uint16_t tag, cons
 /* Where the record sets start. */
 static inline const uint8_t *entry_sets(const struct entry *e)
 {
+	if ((e->flags & (ENTRY_CASE | ENTRY_PARENT)) == 0)
+		return e->rest + e->rel_len;
 	return e->rest + (e->flags & ENTRY_CASE ? 2u : 1u) * e->rel_len + (e->flags & ENTRY_PARENT ? 4u : 0);
 }
 
@@ -245,6 +256,23 @@ static inline void set_read(const void *base, const uint8_t *p, struct set_raw *
 	out->body = p;
 	out->type = wire_load16(p + 2);
 	out->end = p + out->len + out->sig_len;
+}
+
+/* Whether the set at p is one record and nothing else: its form, and its body behind that. */
+static inline bool set_is_plain(const uint8_t *p)
+{
+	return (*p & (SET_LONG | SET_GLUE | SET_APEX)) == 0;
+}
+
+/* Of the sets from p on the first that is of a type or is not plain; NULL: none. */
+static inline const uint8_t *set_skip_plain(const uint8_t *p, uint16_t type)
+{
+	while (set_is_plain(p) && wire_load16(p + 3) != type) {
+		if (*p & SET_LAST)
+			return NULL;
+		p += 13u + wire_load16(p + 11);
+	}
+	return p;
 }
 
 /* Finds an item of shared content. NULL: not in this block. */

@@ -156,8 +156,8 @@ static const struct entry *last_of_tag(const struct block *b, uint16_t tag, stru
 	for (unsigned i = 0; i < b->cnt; i += BLOCK_TAG_STEP) {
 		uint32_t hits = block_match16(block_tags_const(b) + i, tag);
 
-		for (; hits != 0; hits &= hits - 1) {
-			unsigned at = i + (unsigned)__builtin_ctz(hits);
+		for (; hits != 0; hits = block_match_rest(hits)) {
+			unsigned at = i + block_match_first(hits);
 			const struct entry *e;
 			int d;
 

@@ -33,7 +33,6 @@ struct probe {
 	};
 	const struct entry *candidate;
 	uint64_t key;
-	uint32_t hits; /* of the first 16 tags */
 	uint8_t step;
 	uint8_t label; /* probed */
 	uint8_t lo;    /* STEP_ENCLOSER: not an entry from here down ... */
@@ -169,58 +168,59 @@ static bool is_probed(const struct probe *p, const struct entry *e)
 	       name_same(e->rest + 2, l->name + from, len);
 }
 
-static void probe_slot(struct probe *p)
+static inline void probe_slot(struct probe *p)
 {
 	p->slot = tree_slot(p->l->snap->base, &p->l->snap->tree[BLOCK_NAMES], p->key);
 	prefetch(p->slot);
 }
 
-static void probe_node(struct probe *p)
+static inline void probe_node(struct probe *p)
 {
-	const struct tree *t = &p->l->snap->tree[BLOCK_NAMES];
-	uint64_t slot = *p->slot;
-
-	if (slot >> 32 == 0) {
-		p->block = arena_at(p->l->snap->base, (uint32_t)slot);
-		p->hits = 0;
-		return;
-	}
-	p->ref = tree_node_refs(p->l->snap->base, (uint32_t)slot) + tree_node_index(t, slot, p->key);
-	p->hits = 1; /* ref, not block */
+	p->ref = tree_ref(p->l->snap->base, &p->l->snap->tree[BLOCK_NAMES], p->slot, p->key);
 	prefetch(p->ref);
 }
 
-static void probe_block(struct probe *p)
+/* Header, tags, and the first offsets of most blocks. */
+static inline void prefetch_block(const struct block *b)
 {
-	if (p->hits)
-		p->block = arena_at(p->l->snap->base, *p->ref);
-	prefetch(p->block);
-	prefetch((const uint8_t *)p->block + 64);
-	prefetch((const uint8_t *)p->block + 128);
-	prefetch((const uint8_t *)p->block + 192);
+	const uint8_t *octets = (const uint8_t *)b;
+
+	prefetch(octets);
+	prefetch(octets + 64);
+	prefetch(octets + 128);
+	prefetch(octets + 192);
 }
 
-/* The first entry whose tag agrees; nearly always the only one. */
-static void probe_tags(struct probe *p)
+static inline void probe_block(struct probe *p)
 {
-	const struct block *b = p->block;
-	uint16_t tag = (uint16_t)p->key;
+	p->block = arena_at(p->l->snap->base, *p->ref);
+	prefetch_block(p->block);
+}
 
-	p->candidate = NULL;
-	for (unsigned i = 0; i < b->cnt; i += BLOCK_TAG_STEP) {
-		uint32_t hits = block_match16(block_tags_const(b) + i, tag);
+/* The first entry whose tag agrees, asked for; nearly always the only one. NULL: none. */
+static inline const struct entry *first_of_tag(const struct block *b, uint64_t key)
+{
+	const struct entry *e;
+	uint32_t hits;
+	unsigned at = 0;
 
-		if (hits != 0) {
-			unsigned at = i + (unsigned)__builtin_ctz(hits);
-
-			if (at < b->cnt) {
-				p->candidate = block_entry(b, at);
-				prefetch(p->candidate);
-				prefetch((const uint8_t *)p->candidate + 63);
-			}
-			return;
-		}
+	while ((hits = block_match16(block_tags_const(b) + at, (uint16_t)key)) == 0) {
+		at += BLOCK_TAG_STEP;
+		if (at >= b->cnt)
+			return NULL;
 	}
+	at += block_match_first(hits);
+	if (at >= b->cnt)
+		return NULL;
+	e = block_entry(b, at);
+	prefetch(e);
+	prefetch((const uint8_t *)e + 63);
+	return e;
+}
+
+static inline void probe_tags(struct probe *p)
+{
+	p->candidate = first_of_tag(p->block, p->key);
 }
 
 static void probe_entry(struct probe *p)
@@ -238,35 +238,60 @@ static void probe_entry(struct probe *p)
 }
 
 /*
- * The first probe of all, for the name itself: most names are found by it, in a block reached through a node. The
- * stages are those of the general probe with what is known beforehand left out.
+ * The first probe of all, for the name itself: most names are found by it. The stages are those of the general probe with
+ * what is known beforehand left out; slots are not waited for, as all of a zone fit into a cache.
  */
-static void first_slot(struct probe *p, struct lookup *l)
+struct first {
+	uint8_t *base;
+	uint64_t key;
+	union {
+		const uint32_t *ref;
+		const struct block *block;
+	};
+	const struct entry *candidate;
+};
+
+static inline void first_node(struct first *f, const struct lookup *l)
 {
-	p->l = l;
-	p->step = STEP_NAME;
-	p->label = 0;
-	p->key = l->hashes->hash[0];
-	probe_slot(p);
+	const struct tree *t = &l->snap->tree[BLOCK_NAMES];
+	uint64_t key = l->hashes->hash[0];
+
+	f->base = l->snap->base;
+	f->key = key;
+	f->ref = tree_ref(f->base, t, tree_slot(f->base, t, key), key);
+	prefetch(f->ref);
 }
 
-/* Fetches what advance would need next. Whether the name was found by its first candidate, and is done with. */
-static bool first_entry(struct probe *p)
+static inline void first_block(struct first *f)
 {
-	const struct entry *e = p->candidate;
-	struct lookup *l = p->l;
+	f->block = arena_at(f->base, *f->ref);
+	prefetch_block(f->block);
+}
 
-	if (e == NULL || e->rel_len != l->hashes->off[l->apex_label] ||
-	    !name_same(e->rest, l->name, e->rel_len) || e->flags & (ENTRY_BELOW | ENTRY_CUT)) {
-		probe_entry(p);
-		return p->step == STEP_DONE;
-	}
+/* Whether the name was found by its first candidate, and is done with. */
+static inline bool first_entry(const struct first *f, struct lookup *l)
+{
+	const struct entry *e = f->candidate;
+
+	if (e == NULL || !entry_is(e, l->name, l->hashes->off[l->apex_label]) ||
+	    e->flags & (ENTRY_BELOW | ENTRY_CUT))
+		return false;
 	l->kind = LOOKUP_EXACT;
 	l->label = 0;
 	l->encloser_label = 0;
 	l->entry = e;
 	l->encloser = e;
 	return true;
+}
+
+/* The general probe takes over behind the first one. */
+static void first_to_probe(const struct first *f, struct lookup *l, struct probe *p)
+{
+	p->l = l;
+	start(p, STEP_NAME, 0);
+	p->block = f->block;
+	p->candidate = f->candidate;
+	probe_entry(p);
 }
 
 /* One step of all probes that are under way. Returns how many still are, theirs first in live. */
@@ -294,21 +319,24 @@ static unsigned burst_step(struct probe *probes, uint8_t *live, unsigned live_cn
 
 void lookup_burst(struct lookup *const lookups[], unsigned cnt)
 {
+	struct first firsts[LOOKUP_BURST_MAX];
 	struct probe probes[LOOKUP_BURST_MAX];
 	uint8_t live[LOOKUP_BURST_MAX];
 	unsigned live_cnt = 0;
 
 	for (unsigned i = 0; i < cnt; i++)
-		first_slot(&probes[i], lookups[i]);
+		first_node(&firsts[i], lookups[i]);
 	for (unsigned i = 0; i < cnt; i++)
-		probe_node(&probes[i]);
+		first_block(&firsts[i]);
 	for (unsigned i = 0; i < cnt; i++)
-		probe_block(&probes[i]);
-	for (unsigned i = 0; i < cnt; i++)
-		probe_tags(&probes[i]);
-	for (unsigned i = 0; i < cnt; i++)
-		if (!first_entry(&probes[i]))
+		firsts[i].candidate = first_of_tag(firsts[i].block, firsts[i].key);
+	for (unsigned i = 0; i < cnt; i++) {
+		if (first_entry(&firsts[i], lookups[i]))
+			continue;
+		first_to_probe(&firsts[i], lookups[i], &probes[i]);
+		if (probes[i].step != STEP_DONE)
 			live[live_cnt++] = (uint8_t)i;
+	}
 	while (live_cnt > 0)
 		live_cnt = burst_step(probes, live, live_cnt);
 }

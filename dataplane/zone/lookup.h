@@ -21,7 +21,7 @@ struct lookup {
 	/* in */
 	const struct snapshot *snap;
 	const uint8_t *name;		  /* lower case */
-	const struct name_hashes *hashes; /* of name, with the table's key */
+	const struct name_hashes *hashes; /* of name, with the table's key; none above apex_label is needed */
 	uint8_t apex_label; /* index of the label where the apex starts: name is at or below the apex */
 	/* out */
 	uint8_t kind;  /* enum lookup_kind */

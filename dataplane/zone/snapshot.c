@@ -67,14 +67,16 @@ size_t entry_owner(const struct snapshot *s, const struct entry *e, uint8_t out[
 
 bool entry_set(const struct snapshot *s, const struct entry *e, uint16_t type, struct rrset *out)
 {
-	const uint8_t *p = entry_sets(e);
 	struct set_source src;
 	struct set_raw raw;
+	const uint8_t *p;
 
 	if (e->flags & ENTRY_EMPTY)
 		return false;
-	/* The usual entry: its first set is the one, a single record without signatures or pointers to move. */
-	if ((*p & (SET_LONG | SET_GLUE | SET_APEX)) == 0 && wire_load16(p + 3) == type) {
+	p = set_skip_plain(entry_sets(e), type);
+	if (p == NULL)
+		return false;
+	if (set_is_plain(p)) {
 		*out = (struct rrset){
 			.body = p + 1,
 			.len = 12u + wire_load16(p + 11),

@@ -57,14 +57,18 @@ static inline size_t tree_node_index(const struct tree *t, uint64_t slot, uint64
 	return (size_t)(key << t->root_bits >> (64 - (slot >> 32)));
 }
 
+/* Where the reference of key's block stands: in the slot itself or in its node. */
+static inline const uint32_t *tree_ref(uint8_t *base, const struct tree *t, const uint64_t *slot,
+				       uint64_t key)
+{
+	if (*slot >> 32 != 0)
+		return tree_node_refs(base, (uint32_t)*slot) + tree_node_index(t, *slot, key);
+	return (const uint32_t *)slot + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
 static inline struct block *tree_block(uint8_t *base, const struct tree *t, uint64_t key)
 {
-	uint64_t slot = *tree_slot(base, t, key);
-	uint32_t ref = (uint32_t)slot;
-
-	if (slot >> 32 != 0)
-		ref = tree_node_refs(base, ref)[tree_node_index(t, slot, key)];
-	return arena_at(base, ref);
+	return arena_at(base, *tree_ref(base, t, tree_slot(base, t, key), key));
 }
 
 /*

@@ -31,6 +31,8 @@ struct slot {
 	uint8_t *apex;	       /* lower case; NULL: free */
 	const struct acl *acl; /* RCU: control writes, readers read; NULL: everybody may ask */
 	uint32_t expire_s;     /* monotonic, 0: not known; control writes, readers read, relaxed */
+	uint8_t apex_len;      /* these belong to apex and are set before it */
+	uint8_t label_cnt;
 };
 
 struct index {
@@ -332,6 +334,8 @@ int zonetab_add(struct zonetab *t, const uint8_t *apex, uint32_t *out_slot)
 		return rc;
 	}
 	slot_at(t, slot)->hash = hashes.hash[0];
+	slot_at(t, slot)->apex_len = (uint8_t)len;
+	slot_at(t, slot)->label_cnt = hashes.label_cnt;
 	rcu_set_pointer(&slot_at(t, slot)->apex, lower);
 	count_labels(t, hashes.label_cnt, 1);
 	index_put(t->cur, hashes.hash[0], slot); // COMMIT
@@ -533,53 +537,59 @@ static void find_hinted(const struct zonetab *t, struct zonetab_find *f, const s
 	find_done(t, f, hint->slot);
 }
 
-/*
- * Whether f asks for the zone that `found` was found to be in: its longest suffix that may be an apex is that apex.
- * Takes the result over then. Most bursts are for one zone, and it need not be looked up again for each question.
- */
-static bool find_again(struct zonetab_find *f, const struct hint *hint, const struct zonetab_find *found)
-{
-	const struct name_hashes *h = f->hashes, *g = found->hashes;
-	unsigned label = h->label_cnt - (unsigned)hint->labels;
-
-	if (hint->labels < 0 || found->slot == ZONETAB_SLOT_NONE ||
-	    (unsigned)(g->label_cnt - found->apex_label) != (unsigned)hint->labels ||
-	    h->hash[label] != g->hash[found->apex_label] ||
-	    h->len - h->off[label] != g->len - g->off[found->apex_label] ||
-	    !name_same(f->name + h->off[label], found->name + g->off[found->apex_label],
-		       (size_t)h->len - h->off[label]))
-		return false;
-	f->apex_label = (uint8_t)label;
-	f->slot = found->slot;
-	f->acl = found->acl;
-	f->snap = found->snap;
-	f->marker = found->marker;
-	return true;
-}
-
 void zonetab_find_burst(const struct zonetab *t, struct zonetab_find *const finds[], unsigned cnt)
 {
 	const struct index *x = rcu_dereference(t->cur);
 	struct hint hints[LOOKUP_BURST_MAX];
-	uint8_t others[LOOKUP_BURST_MAX]; /* not in the zone of the first one */
-	unsigned other_cnt = 0;
 
-	if (cnt == 0)
-		return;
-	hints[0].labels = labels_at_most(t, (unsigned)finds[0]->hashes->label_cnt - finds[0]->first_label);
-	hint_word(x, finds[0], &hints[0]);
-	hint_slot(t, x, finds[0], &hints[0]);
-	find_hinted(t, finds[0], &hints[0]);
-	for (unsigned i = 1; i < cnt; i++) {
+	for (unsigned i = 0; i < cnt; i++) {
 		hints[i].labels =
 			labels_at_most(t, (unsigned)finds[i]->hashes->label_cnt - finds[i]->first_label);
-		if (find_again(finds[i], &hints[i], finds[0]))
-			continue;
 		hint_word(x, finds[i], &hints[i]);
-		others[other_cnt++] = (uint8_t)i;
 	}
-	for (unsigned i = 0; i < other_cnt; i++)
-		hint_slot(t, x, finds[others[i]], &hints[others[i]]);
-	for (unsigned i = 0; i < other_cnt; i++)
-		find_hinted(t, finds[others[i]], &hints[others[i]]);
+	for (unsigned i = 0; i < cnt; i++)
+		hint_slot(t, x, finds[i], &hints[i]);
+	for (unsigned i = 0; i < cnt; i++)
+		find_hinted(t, finds[i], &hints[i]);
+}
+
+/* The smallest number of labels above cnt that some apex has; NAME_LABELS_MAX + 1: none. */
+static unsigned labels_beyond(const struct zonetab *t, unsigned cnt)
+{
+	for (unsigned word = (cnt + 1) / 64, from = (cnt + 1) % 64; word < LABELS_WORDS; word++, from = 0) {
+		uint64_t bits = __atomic_load_n(&t->labels[word], __ATOMIC_ACQUIRE) & UINT64_MAX << from;
+
+		if (bits != 0)
+			return word * 64 + (unsigned)__builtin_ctzll(bits);
+	}
+	return NAME_LABELS_MAX + 1;
+}
+
+void zonetab_recall(const struct zonetab *t, uint32_t slot, struct zonetab_recent *out)
+{
+	const struct slot *s;
+	const uint8_t *apex;
+
+	out->label_min = UINT8_MAX;
+	out->label_room = 0;
+	out->apex_at_max = 0;
+	out->apex_len = 0;
+	if (slot == ZONETAB_SLOT_NONE)
+		return;
+	s = slot_at(t, slot);
+	apex = rcu_dereference(s->apex);
+	if (apex == NULL)
+		return;
+	if (rcu_dereference(s->acl) != NULL)
+		return;
+	out->apex = apex;
+	out->hash = s->hash;
+	out->snap = zonetab_snapshot(t, slot, NULL);
+	if (out->snap == NULL)
+		return;
+	out->slot = slot;
+	out->apex_len = s->apex_len;
+	out->apex_at_max = (uint16_t)(NAME_LEN_MAX - s->apex_len);
+	out->label_min = s->label_cnt;
+	out->label_room = (uint8_t)(labels_beyond(t, s->label_cnt) - s->label_cnt);
 }

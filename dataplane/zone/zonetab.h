@@ -75,3 +75,37 @@ struct zonetab_find {
 
 /* Longest match for each; cnt <= LOOKUP_BURST_MAX. Hot path. */
 void zonetab_find_burst(const struct zonetab *t, struct zonetab_find *const finds[], unsigned cnt);
+
+/*
+ * A zone that a question came for of late: the next ones mostly come for it again, and to see that costs less than hashing
+ * all suffixes and looking them up. Belongs to one reader; valid until its next quiescent state.
+ */
+struct zonetab_recent {
+	const uint8_t *apex; /* lower case, apex_len octets */
+	const struct snapshot *snap;
+	uint64_t hash; /* of apex */
+	uint32_t slot;
+	uint16_t apex_at_max; /* in a name of NAME_LEN_MAX */
+	uint8_t apex_len;
+	uint8_t label_min; /* of the apex; UINT8_MAX: nothing to recall: gone, no snapshot, or not for everybody */
+	uint8_t label_room; /* with so many labels more a name may belong to a zone below */
+};
+
+/* slot: what a find of this reader gave once, or ZONETAB_SLOT_NONE. */
+void zonetab_recall(const struct zonetab *t, uint32_t slot, struct zonetab_recent *out);
+
+/* Whether f, with first_label 0, would find this zone. Of f's hashes none is needed. Fills the out part if so. */
+static inline bool zonetab_find_recent(const struct zonetab_recent *r, struct zonetab_find *f)
+{
+	const struct name_hashes *h = f->hashes;
+	unsigned label = (unsigned)h->label_cnt - r->label_min;
+
+	if (h->label_cnt < r->label_min || label >= r->label_room || h->len - h->off[label] != r->apex_len ||
+	    !name_same(f->name + h->off[label], r->apex, r->apex_len))
+		return false;
+	f->apex_label = (uint8_t)label;
+	f->slot = r->slot;
+	f->acl = NULL;
+	f->snap = r->snap;
+	return true;
+}

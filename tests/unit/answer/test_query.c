@@ -39,7 +39,7 @@ static void a_question_is_read_in_lower_case(void **state)
 	assert_int_equal(PARSE(&q, HEADER(1, 0, 0, 0), QUESTION(A)), QUERY_OK);
 	assert_int_equal(q.type, A);
 	assert_int_equal(q.class, DNS_CLASS_IN);
-	assert_int_equal(q.name_len, 10);
+	assert_int_equal(q.labels.len, 10);
 	assert_int_equal(q.question_len, QUESTION_LEN);
 	assert_memory_equal(q.name, "\3www\4test", 10);
 	assert_int_equal(q.flags, DNS_FLAG_RD);
@@ -74,7 +74,7 @@ static void only_ascii_letters_are_folded(void **state)
 	}
 	/* Length octets are below 'A' and so never touched by the same rule. */
 	assert_int_equal(parse(msg, 12 + 255 + 4, &q), QUERY_OK);
-	assert_int_equal(q.name_len, 255);
+	assert_int_equal(q.labels.len, 255);
 	assert_memory_equal(q.name, expected, 255);
 }
 
@@ -160,7 +160,7 @@ static void a_bad_question_name_is_malformed(void **state)
 	/* 255 octets */
 	msg[12 + 2 * 127] = 0;
 	assert_int_equal(parse(msg, 12 + 255 + 4, &q), QUERY_OK);
-	assert_int_equal(q.name_len, 255);
+	assert_int_equal(q.labels.len, 255);
 }
 
 static void the_root_is_a_name(void **state)
@@ -168,7 +168,7 @@ static void the_root_is_a_name(void **state)
 	struct query q;
 
 	assert_int_equal(PARSE(&q, HEADER(1, 0, 0, 0), 0, 0, 6, 0, 1), QUERY_OK);
-	assert_int_equal(q.name_len, 1);
+	assert_int_equal(q.labels.len, 1);
 	assert_int_equal(q.question_len, 5);
 }
 
