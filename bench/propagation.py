@@ -286,7 +286,7 @@ def precise_sleep():
 
 # --- measurements -------------------------------------------------------------------------------------------------
 
-FIELD = (servers.Lockstep, *servers.RIVALS)
+FIELD = (servers.Lockstep, servers.LockstepDirect, *servers.RIVALS)
 
 
 @contextlib.contextmanager
@@ -349,7 +349,7 @@ def steady(net, cls, names, rate, seconds):
 
 
 def measure_steady(quick):
-    """G8d: 20 changes a second, lockstepd for ten minutes and the rivals for a half; returns the changes."""
+    """G8d: 20 changes a second, lockstepd for ten minutes and the others for half of one; returns the changes."""
     names, seconds, rivals_seconds = (100000, 10, 0) if quick else (1000000, 600, 30)
     found, absent = [], {}
     with ground_with_primary("named-update", names) as net:

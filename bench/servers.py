@@ -156,6 +156,15 @@ class Lockstep(Server):
         return quietly([built("lockstepctl"), "-s", self.daemon.socket, "zone", "retransfer", zone])
 
 
+class LockstepDirect(Lockstep):
+    """Asks for the differences as soon as NOTIFY names a serial, without a SOA query."""
+
+    label = "lockstep notify-ixfr"
+
+    def __init__(self, net, zones, cpu=None):
+        super().__init__(net, zones, cpu, change={"defaults": {"notify-ixfr": True}})
+
+
 class Knot(Server):
     label = "knot"
     xdp = False
