@@ -49,6 +49,7 @@ struct ctl {
 	uv_timer_t tick;
 	struct ctl_conn *conns;
 	struct ctl_offer *offers; /* ctl_answer.c */
+	struct capture *capture;  /* the one at work, or NULL: ctl_capture.c */
 	bool accept_owed;	  /* a connection waits for memory */
 	unsigned dump_cnt;
 	unsigned open_cnt; /* handles that have not been closed */
@@ -95,8 +96,9 @@ struct ctl_args {
 	const char *zone; /* args.zone, or NULL */
 	bool has_serial;  /* args.serial */
 	uint32_t serial;
-	bool wait;     /* default true */
-	bool describe; /* args.describe */
+	bool wait;	     /* default true */
+	bool describe;	     /* args.describe */
+	const json_t *given; /* all of them, for commands with their own */
 };
 
 /* ctl_zone.c, ctl_dump.c, ctl_stats.c: the commands. */
@@ -111,6 +113,7 @@ void ctl_zone_rollback(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_resume(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_dump(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_status(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_capture(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_tls_reload(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_offenders(struct ctl_conn *conn, const struct ctl_args *args);

@@ -33,6 +33,8 @@ static const struct command commands[] = {
 	 ctl_zone_resume},
 	{"zone dump", "zone", "the served records in presentation format", ctl_zone_dump},
 	{"stats", "[describe]", "all counters; describe adds what each counts", ctl_stats},
+	{"capture", "[port] [client] [suffix] [packets] [seconds] [snaplen]",
+	 "frames that workers receive and send, as they come", ctl_capture},
 	{"offenders", "", "the networks that were rate limited most of late", ctl_offenders},
 	{"cookies reload", "", "reads the secrets of server cookies again", ctl_cookies_reload},
 	{"tls reload", "", "reads the certificate and key of DNS over TLS again", ctl_tls_reload},
@@ -220,6 +222,25 @@ static const char *request_fault(const json_t *request)
 	return NULL;
 }
 
+static const char *capture_args_fault(const json_t *args)
+{
+	static const char *const numbers[] = {"port", "packets", "seconds", "snaplen"};
+	static const char *const keys[] = {"port", "packets", "seconds", "snaplen", "client", "suffix"};
+	const json_t *client = json_object_get(args, "client"), *suffix = json_object_get(args, "suffix");
+
+	if (foreign_key(args, keys, sizeof(keys) / sizeof(keys[0])) != NULL)
+		return "it has an argument that it does not take";
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		const json_t *n = json_object_get(args, numbers[i]);
+
+		if (n != NULL && !json_is_integer(n))
+			return "its \"port\", \"packets\", \"seconds\" and \"snaplen\" are integers";
+	}
+	if ((client != NULL && !json_is_string(client)) || (suffix != NULL && !json_is_string(suffix)))
+		return "its \"client\" and \"suffix\" are strings";
+	return NULL;
+}
+
 static const char *args_fault(const json_t *args, const struct command *command)
 {
 	static const char *const keys[] = {"zone", "describe", "serial"};
@@ -227,6 +248,8 @@ static const char *args_fault(const json_t *args, const struct command *command)
 	const json_t *serial = json_object_get(args, "serial");
 	bool takes_zone = strstr(command->args, "zone") != NULL;
 
+	if (command->run == ctl_capture)
+		return capture_args_fault(args);
 	if (foreign_key(args, keys, sizeof(keys) / sizeof(keys[0])) != NULL ||
 	    (zone != NULL && !takes_zone) || (serial != NULL && strstr(command->args, "serial") == NULL) ||
 	    (describe != NULL && strstr(command->args, "describe") == NULL))
@@ -277,6 +300,7 @@ static void run(struct ctl_conn *conn, const json_t *request)
 	args.zone = json_string_value(json_object_get(given, "zone"));
 	args.has_serial = json_object_get(given, "serial") != NULL;
 	args.serial = (uint32_t)json_integer_value(json_object_get(given, "serial"));
+	args.given = given;
 	args.describe = json_is_true(json_object_get(given, "describe"));
 	command->run(conn, &args);
 }

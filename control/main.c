@@ -19,6 +19,7 @@
 #include <urcu-qsbr.h>
 
 #include "control/asker.h"
+#include "control/check_system.h"
 #include "control/ctl.h"
 #include "control/onward.h"
 #include "control/privilege.h"
@@ -393,6 +394,7 @@ static void usage(FILE *to)
 {
 	fputs("usage: lockstepd -c FILE            serve as FILE says\n"
 	      "       lockstepd --check-config FILE\n"
+	      "       lockstepd --check-system FILE  is this machine fit for it?\n"
 	      "       lockstepd --version\n"
 	      "The configuration is described in lockstepd.conf(5); exit codes in lockstepd(8).\n",
 	      to);
@@ -402,17 +404,22 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 						{"check-config", required_argument, NULL, 'k'},
+						{"check-system", required_argument, NULL, 's'},
 						{"version", no_argument, NULL, 'v'},
 						{"help", no_argument, NULL, 'h'},
 						{0}};
 	const char *file = NULL;
-	bool check = false;
+	bool check = false, check_machine = false;
 	char errors[ERRORS_CAP] = "";
 	struct config *config;
 	int opt, code;
 
 	while ((opt = getopt_long(argc, argv, "c:vh", options, NULL)) != -1) {
 		switch (opt) {
+		case 's':
+			check_machine = true;
+			file = optarg;
+			break;
 		case 'k':
 			check = true;
 			/* fallthrough */
@@ -443,6 +450,8 @@ int main(int argc, char **argv)
 		printf("%s: %u zones, %u primaries, %u ports, %u workers: configuration is valid\n", file,
 		       config->zone_cnt, config->primary_cnt, config->net.port_cnt, config->net.worker_cnt);
 		code = EXIT_CODE_OK;
+	} else if (check_machine) {
+		code = check_system(config, "", stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 	} else {
 		code = daemon_run(config);
 	}

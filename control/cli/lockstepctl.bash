@@ -18,11 +18,11 @@ _lockstepctl()
 	-t | --timeout) return ;;
 	esac
 	if [[ $word == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '--socket --json --no-wait --describe --timeout --version --help' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W '--socket --json --no-wait --describe --timeout --write --port --client --suffix --packets --seconds --snaplen --version --help' -- "$word")
 		return
 	fi
 	case "${words[*]}" in
-	'') mapfile -t COMPREPLY < <(compgen -W 'status zone stats stop help' -- "$word") ;;
+	'') mapfile -t COMPREPLY < <(compgen -W 'status zone stats capture stop help' -- "$word") ;;
 	zone) mapfile -t COMPREPLY < <(compgen -W 'status refresh retransfer notify timing accept reject rollback resume dump' -- "$word") ;;
 	'zone status' | 'zone refresh' | 'zone retransfer' | 'zone notify' | 'zone timing' | 'zone accept' | 'zone reject' | 'zone rollback' | 'zone resume' | 'zone dump')
 		mapfile -t COMPREPLY < <(compgen -W "$(lockstepctl "${socket[@]}" --timeout 2 zone status 2>/dev/null |

@@ -2,12 +2,14 @@
  * lockstepctl: a person's way to the control socket. Documented in lockstepctl(8).
  */
 #include <errno.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/cli/client.h"
+#include "control/cli/pcap.h"
 #include "control/cli/show.h"
 
 #define SOCKET_DEFAULT	   "/run/lockstep/control.sock"
@@ -28,6 +30,7 @@ struct command {
 	bool optional;	   /* ... or none */
 	bool waits;	   /* may take as long as a transfer */
 	bool serial;	   /* takes a serial behind the zone, or none */
+	bool capture;	   /* takes the options of a capture, and as long as those say */
 };
 
 static const struct command commands[] = {
@@ -43,6 +46,7 @@ static const struct command commands[] = {
 	{.words = "zone resume", .zone = true, .waits = true},
 	{.words = "zone dump", .zone = true},
 	{.words = "stats"},
+	{.words = "capture", .capture = true},
 	{.words = "offenders"},
 	{.words = "cookies reload"},
 	{.words = "tls reload"},
@@ -57,6 +61,9 @@ struct options {
 	bool describe;
 	bool has_serial; /* the argument of zone rollback */
 	uint32_t serial;
+	const char *write; /* the file of a capture */
+	json_t *capture;   /* its arguments; NULL: none was given */
+	FILE *pcap;
 	bool has_timeout;
 	uint64_t timeout_ms;
 };
@@ -79,6 +86,10 @@ static void usage(FILE *to)
 	      "  zone dump ZONE                the served records in presentation format\n"
 	      "  stats [--describe]            all counters, with what they count\n"
 	      "  tls reload                    read the certificate of DNS over TLS again\n"
+	      "  capture --write FILE          what workers receive and send, for tcpdump -r; --port N, "
+	      "--client "
+	      "PREFIX,\n"
+	      "                                --suffix NAME, --packets N, --seconds N, --snaplen N\n"
 	      "  stop                          end the daemon\n"
 	      "  help                          the commands that the running daemon knows\n"
 	      "exit codes: 0 done, 1 failed, 2 usage, 3 no lockstepd reached, 4 unknown zone, 5 time-out\n",
@@ -104,10 +115,27 @@ static const struct command *find_command(char **argv, int argc, int *used)
 	return NULL;
 }
 
+/* "--packets" and its like: a number when the protocol wants one. Returns false when it is none. */
+static bool read_capture(const char *key, const char *text, struct options *o)
+{
+	bool is_text = strcmp(key, "client") == 0 || strcmp(key, "suffix") == 0;
+	char *end = NULL;
+	long long n = is_text ? 0 : strtoll(text, &end, 10);
+
+	if (!is_text && (end == text || *end != '\0'))
+		return false;
+	if (o->capture == NULL)
+		o->capture = json_object();
+	json_object_set_new(o->capture, key, is_text ? json_string(text) : json_integer(n));
+	return true;
+}
+
 static json_t *request_of(const struct command *command, const char *zone, const struct options *o)
 {
 	json_t *args = json_object();
 
+	if (command->capture && o->capture != NULL)
+		json_object_update(args, o->capture);
 	if (o->has_serial)
 		json_object_set_new(args, "serial", json_integer(o->serial));
 
@@ -184,6 +212,19 @@ static void show_zone_list(const json_t *result, struct shown *shown, bool detai
 	shown->rows += json_array_size(zones);
 }
 
+static void show_capture(const json_t *result, const struct options *o)
+{
+	if (json_object_get(result, "frames") != NULL) {
+		if (pcap_append(o->pcap, result) < 0)
+			fprintf(stderr, "lockstepctl: a frame that makes no sense was left out\n");
+		return;
+	}
+	fprintf(stderr, "%lld frames captured, %lld lost; ended by its limit of %s\n",
+		(long long)json_integer_value(json_object_get(result, "captured")),
+		(long long)json_integer_value(json_object_get(result, "lost")),
+		json_string_value(json_object_get(result, "ended_by")));
+}
+
 static void show(const struct command *command, const char *zone, const struct options *o,
 		 const json_t *result, struct shown *shown)
 {
@@ -205,6 +246,8 @@ static void show(const struct command *command, const char *zone, const struct o
 		show_text(result);
 	else if (strcmp(c, "stats") == 0)
 		show_stats(result);
+	else if (command->capture)
+		show_capture(result, o);
 	else if (strcmp(c, "offenders") == 0)
 		show_offenders(result);
 	else if (strcmp(c, "cookies reload") == 0)
@@ -232,7 +275,7 @@ static void show_json(const json_t *result, bool more, struct shown *shown)
 		if (!more)
 			json_object_set((json_t *)result, "zones", shown->zones);
 	}
-	if (json_object_get(result, "text") != NULL)
+	if (json_object_get(result, "text") != NULL || json_object_get(result, "frames") != NULL)
 		print_json(result, JSON_COMPACT);
 	else if (!more)
 		print_json(result, JSON_INDENT(2));
@@ -278,9 +321,9 @@ static int receive_all(struct client *c, const struct command *command, const ch
 
 static int run(const struct command *command, const char *zone, const struct options *o)
 {
-	uint64_t timeout_ms = o->has_timeout		      ? o->timeout_ms
-			      : command->waits && !o->no_wait ? 0
-							      : TIMEOUT_DEFAULT_MS;
+	uint64_t timeout_ms = o->has_timeout					    ? o->timeout_ms
+			      : command->capture || (command->waits && !o->no_wait) ? 0
+										    : TIMEOUT_DEFAULT_MS;
 	struct client_error err = {.text = ""};
 	struct client *c = NULL;
 	enum client_verdict verdict = client_open(o->socket, timeout_ms, &c, &err);
@@ -295,6 +338,29 @@ static int run(const struct command *command, const char *zone, const struct opt
 		code = receive_all(c, command, zone, o, &err);
 	}
 	client_close(c);
+	return code;
+}
+
+/* The file is ours to write: the daemon has given up its privileges, and a client of it may have others. */
+static int run_capture(const struct command *command, struct options *o)
+{
+	int code;
+
+	if ((o->write == NULL) != o->json) {
+		fprintf(stderr,
+			"lockstepctl: a capture needs --write FILE (or - for a pipe), or --json without\n");
+		return EXIT_USAGE;
+	}
+	o->pcap = o->json ? NULL : pcap_open(o->write);
+	if (!o->json && o->pcap == NULL) {
+		fprintf(stderr, "lockstepctl: cannot write %s: %s\n", o->write, strerror(errno));
+		return EXIT_FAILED;
+	}
+	code = run(command, NULL, o);
+	if (o->pcap != NULL && pcap_close(o->pcap) < 0) {
+		fprintf(stderr, "lockstepctl: cannot write %s: %s\n", o->write, strerror(errno));
+		code = EXIT_FAILED;
+	}
 	return code;
 }
 
@@ -331,14 +397,25 @@ static bool read_serial(const char *text, struct options *o)
 /* Returns -1 to go on, or the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-	static const struct option options[] = {
-		{"socket", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},
-		{"no-wait", no_argument, NULL, 'n'},	   {"describe", no_argument, NULL, 'd'},
-		{"timeout", required_argument, NULL, 't'}, {"version", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},	   {0}};
+	static const struct option options[] = {{"socket", required_argument, NULL, 's'},
+						{"json", no_argument, NULL, 'j'},
+						{"no-wait", no_argument, NULL, 'n'},
+						{"describe", no_argument, NULL, 'd'},
+						{"timeout", required_argument, NULL, 't'},
+						{"version", no_argument, NULL, 'v'},
+						{"help", no_argument, NULL, 'h'},
+						{"write", required_argument, NULL, 'w'},
+						{"port", required_argument, NULL, 'c'},
+						{"client", required_argument, NULL, 'c'},
+						{"suffix", required_argument, NULL, 'c'},
+						{"packets", required_argument, NULL, 'c'},
+						{"seconds", required_argument, NULL, 'c'},
+						{"snaplen", required_argument, NULL, 'c'},
+						{0}};
+	int which = 0;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "s:jnt:vh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "s:jnt:vhw:", options, &which)) != -1) {
 		switch (opt) {
 		case 's':
 			o->socket = optarg;
@@ -352,6 +429,15 @@ static int read_options(int argc, char **argv, struct options *o)
 		case 'd':
 			o->describe = true;
 			break;
+		case 'w':
+			o->write = optarg;
+			break;
+		case 'c':
+			if (read_capture(options[which].name, optarg, o))
+				break;
+			fprintf(stderr, "lockstepctl: --%s takes a number, not \"%s\"\n", options[which].name,
+				optarg);
+			return EXIT_USAGE;
 		case 't':
 			if (read_timeout(optarg, o))
 				break;
@@ -405,5 +491,9 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	return run(command, left > 0 ? argv[used] : NULL, &o);
+	if (!command->capture && (o.capture != NULL || o.write != NULL)) {
+		fprintf(stderr, "lockstepctl: \"%s\" takes no options of a capture\n", command->words);
+		return EXIT_USAGE;
+	}
+	return command->capture ? run_capture(command, &o) : run(command, left > 0 ? argv[used] : NULL, &o);
 }

@@ -14,8 +14,8 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/net/net_internal.h"
 #include "dataplane/net/tap_signals.h"
-#include "dataplane/net/worker.h"
 
 /* Per-lcore cache of a pool; DPDK wants the pool to be at least half as big again. */
 #define POOL_CACHE 256
@@ -23,18 +23,6 @@
 #define POOL_SPARE 512
 /* An mbuf of 2,048 octets with headroom, mempool header and alignment. */
 #define MBUF_OCTETS (RTE_MBUF_DEFAULT_BUF_SIZE + sizeof(struct rte_mbuf) + 128)
-
-struct net {
-	struct eal *eal;
-	struct tap_signals *tap_signals; /* NULL: no port needs it */
-	struct port *ports;
-	unsigned port_cnt, ports_open;
-	struct worker *workers;
-	unsigned worker_cnt, workers_running;
-	unsigned next_worker;	    /* whose ring net_dgram_recv looks at first */
-	struct rte_mempool **pools; /* one per worker */
-	struct packet_listen *listen;
-};
 
 const struct counter_text net_counter_text[NET_COUNTER_CNT] = {
 #define X(name, help) {#name, help},
@@ -276,6 +264,7 @@ void net_close(struct net *n)
 	eal_stop(n->eal);
 	for (unsigned i = 0; i < n->worker_cnt; i++) {
 		free(n->workers[i].requests);
+		free(n->workers[i].capture_ring);
 		free(n->workers[i].replies);
 	}
 	packet_listen_free(n->listen);
@@ -332,8 +321,7 @@ void net_worker_counters(const struct net *n, unsigned worker, uint64_t out[NET_
 		out[i] = atomic_load_explicit(&n->workers[worker].counter[i], memory_order_relaxed);
 }
 
-/* Cycles of different cores are compared: x86 has kept them in step since 2008 (constant_tsc, nonstop_tsc). */
-static uint64_t since_ns(uint64_t then, uint64_t now, uint64_t hz)
+uint64_t net_since_ns(uint64_t then, uint64_t now, uint64_t hz)
 {
 	return now > then ? (uint64_t)((double)(now - then) * 1e9 / (double)hz) : 0;
 }
@@ -347,9 +335,10 @@ void net_worker_info(const struct net *n, unsigned worker, struct net_worker_inf
 	uint64_t worst_at = atomic_load_explicit(&w->gap_worst_at, memory_order_relaxed);
 
 	*out = (struct net_worker_info){.cycles_per_s = hz,
-					.gap_worst_ns = since_ns(0, worst, hz),
-					.gap_worst_ago_ns = worst_at != 0 ? since_ns(worst_at, now, hz) : 0,
-					.turn_ago_ns = turn_at != 0 ? since_ns(turn_at, now, hz) : 0};
+					.gap_worst_ns = net_since_ns(0, worst, hz),
+					.gap_worst_ago_ns =
+						worst_at != 0 ? net_since_ns(worst_at, now, hz) : 0,
+					.turn_ago_ns = turn_at != 0 ? net_since_ns(turn_at, now, hz) : 0};
 }
 
 unsigned net_port_cnt(const struct net *n)

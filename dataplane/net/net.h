@@ -156,6 +156,39 @@ struct net_worker_info {
 };
 void net_worker_info(const struct net *n, unsigned worker, struct net_worker_info *out);
 
+/*
+ * Packet capture: copies of the requests that match, and of their responses. One capture at a time; when none is on it
+ * costs a worker one branch per burst. Frames that are punted or dropped unread are not among them.
+ */
+#define NET_FRAME_MAX	 2048
+#define NET_CAPTURE_RING 1024 /* frames between a worker and the control loop */
+
+struct net_frame {
+	uint64_t cycles; /* when */
+	uint32_t len;	 /* of the frame */
+	uint32_t kept;	 /* octets of it that are here */
+	uint16_t port;
+	bool out; /* a response */
+	uint8_t octets[NET_FRAME_MAX];
+};
+
+struct net_capture_filter {
+	bool has_port;
+	uint16_t port;
+	uint8_t client_bits;	   /* length of client as a prefix */
+	struct net_address client; /* family 0: any */
+	uint32_t snaplen;	   /* octets of a frame to keep, <= NET_FRAME_MAX */
+	uint8_t suffix_len;
+	uint8_t suffix[256]; /* the end of the question's name, lower case; the root or none: any */
+};
+
+/* Returns 0, -ENOMEM, or -EBUSY: one is on, or a worker has not come round since the last one. */
+int net_capture_start(struct net *n, const struct net_capture_filter *filter);
+/* The next frame of any worker, and how long ago it was seen; or false. Those of one worker come in order. */
+bool net_capture_recv(struct net *n, struct net_frame *out, uint64_t *out_age_ns);
+uint64_t net_capture_lost(const struct net *n); /* frames of this capture that found the ring full */
+void net_capture_stop(struct net *n);
+
 /* What the driver counts. */
 struct net_port_info {
 	char name[64];	 /* as configured: interface, PCI address... */

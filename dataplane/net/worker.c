@@ -4,6 +4,8 @@
  */
 #include "dataplane/net/worker.h"
 
+#include "dataplane/net/capture_ring.h"
+
 #include <assert.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -23,6 +25,7 @@
 /* The engine needs this much room at the request (answer.h). */
 #define MSG_CAP_MIN 512
 
+static_assert(WORKER_BURST <= 32, "a bit for each request of a burst");
 static_assert(WORKER_BURST <= ANSWER_BURST_MAX, "a burst must fit the engine");
 
 /* One receive burst, sorted. */
@@ -212,6 +215,54 @@ static void send_burst(struct worker *w, uint16_t id, struct rte_mbuf **mbufs, u
 	rte_pktmbuf_free_bulk(mbufs + n, cnt - n);
 }
 
+/* A capture is on: copies the requests that match, and returns which those are. */
+__attribute__((cold)) static uint32_t capture_requests(struct capture_ring *r, const struct port *p,
+						       const struct burst *b)
+{
+	uint64_t now = rte_rdtsc();
+	uint32_t matched = 0;
+
+	for (unsigned i = 0; i < b->query_cnt; i++) {
+		const struct rte_mbuf *m = b->query[i];
+		const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+
+		if (!capture_matches(&r->filter, &b->packet[i], frame, p->index))
+			continue;
+		capture_put(r, frame, m->data_len, p->index, false, now);
+		matched |= 1u << i;
+	}
+	return matched;
+}
+
+__attribute__((cold)) static void capture_responses(struct capture_ring *r, const struct port *p,
+						    const struct burst *b, uint32_t matched)
+{
+	uint64_t now = rte_rdtsc();
+
+	for (unsigned i = 0; i < b->query_cnt; i++) {
+		const struct rte_mbuf *m = b->query[i];
+
+		if ((matched & 1u << i) != 0 && b->job[i].verdict == ANSWER_SEND)
+			capture_put(r, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, p->index, true,
+				    now);
+	}
+}
+
+/* Stages 2 to 4: the burst's requests. since: when stage 2 began; returns when the frames' part of stage 4 did. */
+static uint64_t answer_requests(struct worker *w, const struct port *p, struct burst *b, uint64_t since)
+{
+	struct capture_ring *capture = atomic_load_explicit(&w->capture, memory_order_acquire);
+	uint32_t matched = capture == NULL ? 0 : capture_requests(capture, p, b);
+
+	answer_engine_read_clock(w->engine);
+	answer_burst(w->engine, b->jobs, b->query_cnt);
+	since = count_stage(w, NET_CNT_cycles_answer, since);
+	finish_answers(w, p, b);
+	if (matched != 0)
+		capture_responses(capture, p, b, matched);
+	return since;
+}
+
 /* Frames from the wire. Returns how many there were. */
 static unsigned wire_turn(struct worker *w, const struct port *p)
 {
@@ -230,12 +281,8 @@ static unsigned wire_turn(struct worker *w, const struct port *p)
 	for (unsigned i = 0; i < n; i++)
 		sort_frame(w, p, &b, rx[i]);
 	since = count_stage(w, NET_CNT_cycles_parse, since);
-	if (b.query_cnt > 0) {
-		answer_engine_read_clock(w->engine);
-		answer_burst(w->engine, b.jobs, b.query_cnt);
-		since = count_stage(w, NET_CNT_cycles_answer, since);
-		finish_answers(w, p, &b);
-	}
+	if (b.query_cnt > 0)
+		since = answer_requests(w, p, &b, since);
 	send_burst(w, p->id, b.send, b.send_cnt, NET_CNT_tx_packets, NET_CNT_tx_full);
 	if (b.punt_cnt > 0) // counted when sorted
 		send_burst(w, p->tap_id, b.punt, b.punt_cnt, NET_CNT_punt_sent, NET_CNT_punt_full);

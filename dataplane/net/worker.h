@@ -17,10 +17,12 @@ struct worker {
 	uint32_t idle_sleep_us;
 	struct answer_engine *engine;
 	struct rte_mempool *pool;
-	struct dgram_ring *requests; /* the worker puts */
-	struct dgram_ring *replies;  /* the worker takes */
+	struct dgram_ring *requests;	   /* the worker puts */
+	struct dgram_ring *replies;	   /* the worker takes */
+	struct capture_ring *capture_ring; /* the control loop's, which lends it out */
 
-	_Atomic bool stop; /* written by the control loop */
+	_Atomic bool stop;		      /* written by the control loop, as the next */
+	struct capture_ring *_Atomic capture; /* what to copy frames into; NULL: no capture is on */
 
 	/* Written by the worker (notify_reply_full: by the control loop), read by anyone. */
 	alignas(64) _Atomic uint64_t counter[NET_COUNTER_CNT];

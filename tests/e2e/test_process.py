@@ -161,5 +161,22 @@ def test_wrong_usage_is_told_from_other_failures(net):
     assert lab.run([program, "--version"]).stdout.startswith("lockstepd ")
 
 
+def test_check_system_says_what_the_machine_lacks(net):
+    def check(**dataplane):
+        file = net.dir / "machine.yaml"
+        file.write_text(lab.yaml_text(net.config(["example."], {"dataplane": dataplane})))
+        return net.run_in("sec", [lab.BUILD / "control" / "lockstepd", "--check-system", file], check=False)
+    fit = check(memory=0)
+    assert fit.returncode == 0 and "BAD" not in fit.stdout, fit
+    assert "port sec0: the interface is there" in fit.stdout and "huge pages" in fit.stdout, fit
+    assert "privileges" in fit.stdout and "cpu " in fit.stdout, fit
+    for bad, words in (({"memory": "900G"}, "sysctl vm.nr_hugepages"),
+                       ({"ports": [{"driver": "af_xdp", "device": "nothere0"}]}, "no such network interface"),
+                       ({"ports": [{"driver": "pci", "device": "00ff:ff:1f.7"}]}, "no such PCI device")):
+        found = check(**bad)
+        lines = [line for line in found.stdout.splitlines() if line.startswith("BAD")]
+        assert found.returncode == 1 and any(words in line for line in lines), found
+
+
 if __name__ == "__main__":
     lab.main()

@@ -231,6 +231,25 @@ void net_worker_info(const struct net *n, unsigned worker, struct net_worker_inf
 	*out = (struct net_worker_info){.cycles_per_s = 3000000000, .gap_worst_ns = 7000, .turn_ago_ns = 1};
 }
 
+int net_capture_start(struct net *n, const struct net_capture_filter *filter)
+{
+	return -EBUSY;
+}
+
+bool net_capture_recv(struct net *n, struct net_frame *out, uint64_t *out_age_ns)
+{
+	return false;
+}
+
+uint64_t net_capture_lost(const struct net *n)
+{
+	return 0;
+}
+
+void net_capture_stop(struct net *n)
+{
+}
+
 void watch_worker(const struct watch *w, unsigned worker, struct watch_worker *out)
 {
 	*out = (struct watch_worker){.stalled = worker == 1, .stalled_ms = 1500 * worker, .stalls = worker};
