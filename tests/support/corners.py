@@ -284,6 +284,9 @@ class Corners:
         """Whether a name of ours has no records or names below it of its own: a wildcard speaks for it."""
         return name not in self.existing
 
+    def is_below_dname(self, name):
+        return any(name.is_subdomain(owner) and name != owner for owner in self.dnames)
+
     @staticmethod
     def _above(name):
         while len(name.labels) > 3:

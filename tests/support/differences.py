@@ -103,7 +103,7 @@ def truncated_responses_are_empty(q, ours, theirs, corner):
     """RFC 2181 9: what a response with TC carries is not to be used; ours carries nothing, and follows no alias."""
     if not (ours.tc and theirs.tc):
         return False
-    if any(r[1] == dns.rdatatype.CNAME for r in theirs.answer):
+    if any(r[1] == dns.rdatatype.CNAME for r in theirs.answer) or corner.is_below_dname(q.name):
         theirs.rcode = ours.rcode
     for section in SECTIONS:
         assert not getattr(ours, section), "records in a truncated response"
@@ -139,9 +139,12 @@ def any_is_one_set_over_udp_and_all_over_tcp(q, ours, theirs, corner):
         return False
     sets = {record[:2] for record in ours.answer}
     sets -= {record[:2] for record in ours.answer if covered(record)} if q.rdtype == dns.rdatatype.ANY else set()
+    sets = {s for s in sets if s[1] not in (dns.rdatatype.CNAME, dns.rdatatype.DNAME)} or sets
     if q.tcp and not theirs.answer <= ours.answer or not q.tcp and len(sets) > 1:
         return False
-    if any(record[0] != q.name for record in ours.answer):
+    aliases = {r[4].target for r in ours.answer if r[1] == dns.rdatatype.CNAME} if q.rdtype == dns.rdatatype.RRSIG else set()
+    if any(record[0] not in aliases | {q.name} and record[1] not in (dns.rdatatype.CNAME, dns.rdatatype.DNAME)
+           for record in ours.answer):
         return False
     equalize(ours, theirs)
     return True
