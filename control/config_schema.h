@@ -160,7 +160,7 @@ struct raw_key {
 	X("max-shrink", max_shrink, max_shrink, COUNT, 1, 100, 100)                                \
 	X("signature-warn", signature_warn, signature_warn, SECONDS, 0, 31536000, 172800)          \
 	X("verifier-timeout", verifier_timeout, verifier_timeout, SECONDS, 1, 86400, 60)           \
-	X("keep-versions", keep_versions, keep_versions, COUNT, 0, 64, 1)
+	X("keep-versions", keep_versions, keep_versions, COUNT, 0, 64, 0)
 
 struct raw_zone_keys {
 #define X(key, raw, member, kind, least, most, fallback) char *raw;

@@ -1,4 +1,4 @@
-/* What xfrout.c (whom to serve), xfrout_session.c (the stream of records) share. Nobody else includes this. */
+/* What xfrout.c (whom to serve), xfrout_source.c (the stream of records) share. Nobody else includes this. */
 #pragma once
 
 #include "control/outmsg.h"
