@@ -308,6 +308,8 @@ def main():
     if options.quick:
         chosen = [s for s in chosen if s not in ("asan", "tsan", "e2e-asan")]
         say("quick: no sanitizer builds, shorter load tests")
+    # A shell that starts us in the background has SIGINT ignored, which the tests of interrupted programs would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     begin, tally = time.monotonic(), Tally()
