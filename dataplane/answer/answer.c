@@ -257,6 +257,20 @@ static void send_error(struct answer_engine *e, struct work *w, enum dns_rcode r
 	reply_send(e, w, &r);
 }
 
+/* The same to what was not read to its end: mostly without OPT, and it must cost less than what is good. */
+static void send_malformed(struct answer_engine *e, struct work *w, enum dns_rcode rcode)
+{
+	if (w->query.has_opt) {
+		send_error(e, w, rcode);
+		return;
+	}
+	if (e->rrl != NULL && rate_limited(e, w, RRL_ERROR))
+		return;
+	w->job->len = reply_bare(&w->query, w->job->msg, rcode);
+	w->job->verdict = ANSWER_SEND;
+	count_rcode(e, (uint16_t)rcode);
+}
+
 static void send_error_ede(struct answer_engine *e, struct work *w, enum dns_rcode rcode, enum dns_ede ede,
 			   const char *text)
 {
@@ -466,13 +480,13 @@ static bool read_request(struct answer_engine *e, struct work *w)
 		engine_count(e, ANSWER_CNT_notify);
 		return false;
 	case QUERY_NOTIMP:
-		send_error(e, w, DNS_RCODE_NOTIMP);
+		send_malformed(e, w, DNS_RCODE_NOTIMP);
 		return false;
 	case QUERY_EMPTY:
 		send_cookie(e, w);
 		return false;
 	case QUERY_FORMERR:
-		send_error(e, w, DNS_RCODE_FORMERR);
+		send_malformed(e, w, DNS_RCODE_FORMERR);
 		return false;
 	}
 	if (!classify(e, w))

@@ -110,8 +110,7 @@ static void write_opt(struct reply *r, uint16_t udp_payload)
 static void write_header(struct reply *r)
 {
 	const struct query *q = r->query;
-	uint16_t flags =
-		DNS_FLAG_QR | (q->flags & (DNS_OPCODE_MASK | DNS_FLAG_RD)) | (r->rcode & DNS_RCODE_MASK);
+	uint16_t flags = reply_flags(q, r->rcode);
 
 	if (r->authoritative)
 		flags |= DNS_FLAG_AA;

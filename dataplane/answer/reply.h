@@ -135,3 +135,20 @@ static inline void reply_error_ede(struct reply *r, enum dns_rcode rcode, enum d
 
 /* Writes OPT and header. Returns the octets of the response. udp_payload: what our OPT announces. */
 size_t reply_finish(struct reply *r, uint16_t udp_payload);
+
+/* What the second word of every response has of its request, and its RCODE as far as it goes there. */
+static inline uint16_t reply_flags(const struct query *q, unsigned rcode)
+{
+	return (uint16_t)(DNS_FLAG_QR | (q->flags & (DNS_OPCODE_MASK | DNS_FLAG_RD)) |
+			  (rcode & DNS_RCODE_MASK));
+}
+
+/* Makes the request a response without OPT or any other record; that needs no struct reply. Returns its octets. */
+static inline uint32_t reply_bare(const struct query *q, uint8_t *msg, enum dns_rcode rcode)
+{
+	wire_store16(msg + 2, reply_flags(q, rcode));
+	wire_store16(msg + 4, q->question_len > 0);
+	wire_store16(msg + 6, 0);
+	wire_store32(msg + 8, 0);
+	return DNS_HEADER_LEN + q->question_len;
+}

@@ -37,14 +37,19 @@ static void skip_name(struct wire_in *in)
 
 static bool read_record(struct wire_in *in, struct record_head *out)
 {
+	const uint8_t *head;
+
 	out->owner = in->cur;
 	skip_name(in);
-	out->type = wire_get16(in);
-	out->class = wire_get16(in);
-	out->ttl = wire_get32(in);
-	out->rdata_len = wire_get16(in);
+	head = wire_get_bytes(in, 10);
+	if (head == NULL)
+		return false;
+	out->type = wire_load16(head);
+	out->class = wire_load16(head + 2);
+	out->ttl = wire_load32(head + 4);
+	out->rdata_len = wire_load16(head + 8);
 	out->rdata = wire_get_bytes(in, out->rdata_len);
-	return !in->bad;
+	return out->rdata != NULL;
 }
 
 static bool read_options(struct query *q, const struct record_head *opt)
@@ -151,7 +156,6 @@ static bool read_question(const uint8_t *msg, size_t len, struct query *q)
 	q->question_len = (uint16_t)(pos + QUERY_TAIL_LEN);
 	q->type = wire_load16(name + pos);
 	q->class = wire_load16(name + pos + 2);
-	query_copy_lower(q, msg, len, DNS_HEADER_LEN + pos);
 	return true;
 }
 
@@ -220,7 +224,20 @@ static bool read_usual_rest(const uint8_t *msg, size_t len, size_t at, struct qu
 	return true;
 }
 
-enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *q)
+/*
+ * Whether what follows a usual header and its question, and is not usual, is malformed at a glance: octets that belong to no
+ * record, or a first record that is not whole. False says nothing.
+ */
+static bool is_rest_cut(const uint8_t *msg, size_t len, size_t at)
+{
+	size_t left = len - at;
+
+	return wire_load16(msg + 10) == 0 || left < QUERY_OPT_LEN ||
+	       (msg[at] == 0 && wire_load16(msg + at + 9) > left - QUERY_OPT_LEN);
+}
+
+/* All but the name. */
+static inline enum query_verdict parse(const uint8_t *msg, size_t len, struct query *q)
 {
 	size_t at;
 
@@ -231,7 +248,17 @@ enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *q)
 		return QUERY_FORMERR;
 	at = (size_t)DNS_HEADER_LEN + q->question_len;
 	if (!read_usual_rest(msg, len, at, q))
-		return parse_rest(msg, len, at, q);
+		return is_rest_cut(msg, len, at) ? QUERY_FORMERR : parse_rest(msg, len, at, q);
 	q->usual = q->class == DNS_CLASS_IN;
 	return QUERY_OK;
+}
+
+enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *q)
+{
+	enum query_verdict verdict = parse(msg, len, q);
+
+	/* The name of what is malformed is asked for by nobody. */
+	if (verdict == QUERY_OK)
+		query_copy_lower(q, msg, len, (size_t)DNS_HEADER_LEN + q->labels.len);
+	return verdict;
 }

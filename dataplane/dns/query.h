@@ -54,8 +54,8 @@ struct query {
 
 /*
  * Reads the len octets at msg. Fields that belong to parts behind the point where a malformed request went wrong are
- * zero; name, labels, type and class are set when question_len is not 0. On other verdicts than QUERY_OK, QUERY_EMPTY
- * and QUERY_FORMERR only flags is set, on QUERY_SHORT nothing.
+ * zero; labels, type and class are set when question_len is not 0, name on QUERY_OK alone. On other verdicts than
+ * QUERY_OK, QUERY_EMPTY and QUERY_FORMERR only flags is set, on QUERY_SHORT nothing.
  *
  * Malformed (QUERY_FORMERR) is: QDCOUNT other than 1 (RFC 9619 4; but see QUERY_EMPTY), a compressed or overlong name in the question, records in the answer section, or in the authority section
  * of anything but IXFR (RFC 1995 3), a record cut short, octets behind the last record, a second OPT or one with an

@@ -224,6 +224,24 @@ static void options_that_overrun_their_record_are_malformed(void **state)
 	assert_true(q.has_opt);
 }
 
+static void a_first_record_that_is_not_whole_is_malformed_and_not_edns(void **state)
+{
+	struct query q;
+
+	assert_int_equal(PARSE(&q, HEADER(1, 0, 0, 1), QUESTION(A), 0, 0, 41, 4, 208, 0, 0, 0, 0, 0),
+			 QUERY_FORMERR);
+	assert_int_equal(PARSE(&q, HEADER(1, 0, 0, 1), QUESTION(A), 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 1),
+			 QUERY_FORMERR);
+	assert_false(q.has_opt);
+	assert_int_equal(
+		PARSE(&q, HEADER(1, 0, 0, 1), QUESTION(A), 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 5, 1, 2, 3, 4),
+		QUERY_FORMERR);
+	assert_int_equal(q.question_len, QUESTION_LEN);
+	/* whole, but octets follow: EDNS was there */
+	assert_int_equal(PARSE(&q, HEADER(1, 0, 0, 1), QUESTION(A), OPT(1232), 0), QUERY_FORMERR);
+	assert_true(q.has_opt);
+}
+
 static void one_opt_with_the_root_owner_in_the_additional_section_only(void **state)
 {
 	struct query q;
@@ -334,6 +352,7 @@ int main(void)
 		cmocka_unit_test(payload_sizes_below_512_mean_512),
 		cmocka_unit_test(options_are_noted_and_unknown_ones_passed_over),
 		cmocka_unit_test(options_that_overrun_their_record_are_malformed),
+		cmocka_unit_test(a_first_record_that_is_not_whole_is_malformed_and_not_edns),
 		cmocka_unit_test(one_opt_with_the_root_owner_in_the_additional_section_only),
 		cmocka_unit_test(ixfr_may_carry_its_soa_in_the_authority_section),
 		cmocka_unit_test(other_additional_records_are_ignored),
