@@ -153,14 +153,38 @@ bool denial_prepare(const struct lookup *l, uint8_t out_next[NSEC3_HASH_LEN])
 	return true;
 }
 
-/* The record that covers the name below the closest encloser of one that does not exist. False: no chain. */
+/*
+ * Whether the record that is to prove that a name does not exist proves the contrary: RFC 5155 7.2.9. In a chain of too many
+ * iterations, where every name is taken for the apex, it says nothing.
+ */
+static bool collides(const struct proof *p, const struct denial *d)
+{
+	if (!d->exact ||
+	    wire_load16(snapshot_nsec3_chain(p->lookup->snap)->params + 2) > SNAPSHOT_NSEC3_ITERATIONS_MAX)
+		return false;
+	p->sent->collision = true;
+	return true;
+}
+
+/* The record that covers the name below the closest encloser of one that does not exist. False: none can be had. */
 static bool find_next(const struct proof *p, struct denial *out)
 {
+	const uint8_t *next = p->sent->next;
 	uint8_t hash[NSEC3_HASH_LEN];
 
-	if (p->sent->next != NULL)
-		return snapshot_nsec3_at(p->lookup->snap, p->sent->next, out);
-	return denial_prepare(p->lookup, hash) && snapshot_nsec3_at(p->lookup->snap, hash, out);
+	if (next == NULL) {
+		if (!denial_prepare(p->lookup, hash))
+			return false;
+		next = hash;
+	}
+	return snapshot_nsec3_at(p->lookup->snap, next, out) && !collides(p, out);
+}
+
+/* The NSEC3 of the wildcard at the closest encloser, or the one that covers it. */
+static void put_wildcard_nsec3(struct proof *p, const struct denial *d)
+{
+	if (p->lookup->kind == LOOKUP_WILDCARD || !collides(p, d))
+		put(p, d);
 }
 
 /* RFC 5155 7.2.2 and 7.2.5. */
@@ -175,13 +199,13 @@ static void put_encloser_proof_nsec3(struct proof *p)
 		return;
 	if (label == p->lookup->apex_label) {
 		put_encloser_nsec3(p, label, &d);
-		put(p, &snapshot_nsec3_chain(s)->wildcard);
+		put_wildcard_nsec3(p, &snapshot_nsec3_chain(s)->wildcard);
 		return;
 	}
 	memcpy(wildcard, hashed(p, label)->wildcard, sizeof(wildcard));
 	put_encloser_nsec3(p, label, &d);
 	if (snapshot_nsec3_at(s, wildcard, &d))
-		put(p, &d);
+		put_wildcard_nsec3(p, &d);
 }
 
 /*

@@ -2,7 +2,8 @@
  * Proofs that something does not exist: RFC 4035 3.1.3 with NSEC, RFC 5155 7.2 with NSEC3. Which of the two is the
  * zone's choice; where it has neither chain, or the client did not set DO, nothing is added.
  *
- * A proof is required (RFC 4035 3.1.3): what does not fit sets TC.
+ * A proof is required (RFC 4035 3.1.3): what does not fit sets TC. What cannot be proven, because two names have one hash,
+ * is to be SERVFAIL (RFC 5155 7.2.9): sent.collision says so.
  */
 #pragma once
 
@@ -31,6 +32,7 @@ struct denial_hashes {
 struct denial_sent {
 	struct denial_hashes *hashes;
 	const uint8_t *next; /* the hash that denial_prepare made; NULL: it did not */
+	bool collision; /* out: a name that is not there has the NSEC3 hash of one that is, so no proof is right */
 	unsigned cnt;
 	const uint8_t *body[DENIAL_SENT_MAX];
 };

@@ -133,6 +133,16 @@ static inline void reply_error_ede(struct reply *r, enum dns_rcode rcode, enum d
 	r->ede_text = text;
 }
 
+/* Nothing of what was added is sent, but SERVFAIL and why. */
+static inline void reply_fail(struct reply *r, enum dns_ede ede, const char *text)
+{
+	memset(r->cnt, 0, sizeof(r->cnt));
+	r->at = DNS_HEADER_LEN + r->query->question_len;
+	r->authoritative = false;
+	r->truncated = false;
+	reply_error_ede(r, DNS_RCODE_SERVFAIL, ede, text);
+}
+
 /* Writes OPT and header. Returns the octets of the response. udp_payload: what our OPT announces. */
 size_t reply_finish(struct reply *r, uint16_t udp_payload);
 

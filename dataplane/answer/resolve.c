@@ -541,12 +541,17 @@ unsigned resolve_answer(struct resolver *rs, struct reply *r, struct resolve_ste
 	w.set_entry = NULL;
 	w.sent.hashes = &rs->hashes;
 	w.sent.cnt = 0;
+	w.sent.collision = false;
 	while (step(&w) && !r->truncated)
 		;
 	/* AA speaks for the first owner in the answer (RFC 1035 4.1.1, RFC 6604 2); never for all classes at once. */
 	r->authoritative = (w.end != END_REFERRAL || w.step_cnt > 1) && r->query->class == DNS_CLASS_IN;
 	if (w.end != END_ANSWER || w.notes != 0)
 		put_authority(&w);
+	if (w.sent.collision) { /* RFC 5155 7.2.9 */
+		reply_fail(r, DNS_EDE_INVALID_DATA, "NSEC3 hash collision");
+		return 0;
+	}
 	if (w.set_entry == NULL || r->truncated)
 		return w.notes;
 	if (w.end != END_REFERRAL || put_glue(&w))
