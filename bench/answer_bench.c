@@ -502,7 +502,7 @@ int main(int argc, char **argv)
 	parse(&b->opt, argc, argv);
 	if (b->opt.rounds == 0)
 		b->opt.rounds = strcmp(b->opt.class, "all") == 0 ? 5 : 1;
-	b->config.udp_payload_max = ANSWER_UDP_PAYLOAD_DEFAULT;
+	b->config.udp_payload_max[0] = b->config.udp_payload_max[1] = ANSWER_UDP_PAYLOAD_DEFAULT;
 	if (b->opt.rate_limit)
 		b->config.rrl = (struct rrl_config){.rate = 100000,
 						    .window_ms = 1000,

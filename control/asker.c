@@ -108,7 +108,7 @@ static void sign(struct tsig *tsig, struct answer_job *job, size_t payload, uint
 static size_t payload_of(const struct asker *a, const struct answer_job *job)
 {
 	return job->len >= DNS_HEADER_LEN && wire_load16(job->msg + 10) != 0
-		       ? a->config->answer.udp_payload_max
+		       ? answer_udp_payload(&a->config->answer, job->family)
 		       : QUERY_PAYLOAD_MIN;
 }
 

@@ -29,6 +29,8 @@ static const struct cyaml_schema_field server_fields[] = {
 	TEXT("identity", struct raw_server, identity),
 	TEXT("version", struct raw_server, version),
 	TEXT("udp-payload", struct raw_server, udp_payload),
+	TEXT("udp-payload-ipv4", struct raw_server, udp_payload_ipv4),
+	TEXT("udp-payload-ipv6", struct raw_server, udp_payload_ipv6),
 	TEXT("nsid", struct raw_server, nsid),
 	TEXT("cookies", struct raw_server, cookies),
 	TEXT("cookie-secrets", struct raw_server, cookie_secrets),

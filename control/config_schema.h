@@ -25,6 +25,8 @@ struct raw_server {
 	char *identity;
 	char *version;
 	char *udp_payload;
+	char *udp_payload_ipv4;
+	char *udp_payload_ipv6;
 	char *nsid;
 	char *cookies;
 	char *cookie_secrets;

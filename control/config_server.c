@@ -17,6 +17,8 @@
 #define PORTS_MAX   32
 #define WORKERS_MAX 128
 
+#define PAYLOAD_MAX 4096 /* what a sender of EDNS that knows no path begins with: RFC 6891 6.2.5 */
+
 #define V(p, t) (&(struct config_value){e, p, t})
 
 static bool listed(const struct net_address *list, unsigned cnt, const struct net_address *a)
@@ -85,13 +87,24 @@ static uint8_t read_chaos(const struct config_value *v, char out[ANSWER_TEXT_MAX
 	return (uint8_t)len;
 }
 
+static void read_payload(const struct raw_server *raw, struct config *c, struct config_errors *e)
+{
+	const struct config_value family[] = {*V("server.udp-payload-ipv4", raw->udp_payload_ipv4),
+					      *V("server.udp-payload-ipv6", raw->udp_payload_ipv6)};
+	uint64_t both = config_value_uint(V("server.udp-payload", raw->udp_payload), QUERY_PAYLOAD_MIN,
+					  PAYLOAD_MAX, ANSWER_UDP_PAYLOAD_DEFAULT);
+
+	for (unsigned i = 0; i < 2; i++)
+		c->answer.udp_payload_max[i] =
+			(uint16_t)config_value_uint(&family[i], QUERY_PAYLOAD_MIN, PAYLOAD_MAX, both);
+}
+
 int config_read_server(const struct raw_config *raw, struct config *c, struct config_errors *e)
 {
 	static const struct raw_server none;
 	const struct raw_server *server = raw->server != NULL ? raw->server : &none;
 
-	c->answer.udp_payload_max = (uint16_t)config_value_uint(V("server.udp-payload", server->udp_payload),
-								512, 4096, ANSWER_UDP_PAYLOAD_DEFAULT);
+	read_payload(server, c, e);
 	c->answer.identity_len = read_chaos(V("server.identity", server->identity), c->answer.identity);
 	c->answer.version_len = read_chaos(V("server.version", server->version), c->answer.version);
 	return read_listen(&server->listen, c, e);

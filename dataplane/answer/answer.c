@@ -24,12 +24,13 @@ const struct counter_text answer_counter_text[ANSWER_COUNTER_CNT] = {
 static void set_config(struct answer_engine *e, const struct answer_config *config)
 {
 	e->config = config;
-	for (unsigned dnssec_ok = 0; dnssec_ok < 2; dnssec_ok++) {
-		struct wire_out out = wire_out_init(e->opt[dnssec_ok], QUERY_OPT_LEN);
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned ipv6 = i / 2, dnssec_ok = i % 2;
+		struct wire_out out = wire_out_init(e->opt[ipv6][dnssec_ok], QUERY_OPT_LEN);
 
 		wire_put8(&out, 0);
 		wire_put16(&out, DNS_TYPE_OPT);
-		wire_put16(&out, config->udp_payload_max);
+		wire_put16(&out, config->udp_payload_max[ipv6]);
 		wire_put32(&out, dnssec_ok ? 0x8000 : 0);
 		wire_put16(&out, 0);
 	}
@@ -202,7 +203,7 @@ static void send_slip(struct answer_engine *e, struct work *w)
 
 	reply_start(e, w, &r);
 	r.truncated = true;
-	w->job->len = (uint32_t)reply_finish(&r, e->config->udp_payload_max);
+	w->job->len = (uint32_t)reply_finish(&r, answer_udp_payload(e->config, w->job->family));
 	w->job->verdict = ANSWER_SEND;
 	engine_count(e, ANSWER_CNT_truncated);
 }
@@ -240,7 +241,7 @@ static bool reply_send(struct answer_engine *e, struct work *w, struct reply *r)
 {
 	if (e->rrl != NULL && rate_limited(e, w, rrl_class_of(r)))
 		return false;
-	w->job->len = (uint32_t)reply_finish(r, e->config->udp_payload_max);
+	w->job->len = (uint32_t)reply_finish(r, answer_udp_payload(e->config, w->job->family));
 	w->job->verdict = ANSWER_SEND;
 	count_rcode(e, r->rcode);
 	if (r->truncated)

@@ -17,15 +17,21 @@
 
 /* Immutable, shared by all engines; a reload makes a new one. */
 struct answer_config {
-	uint16_t udp_payload_max; /* both what OPT announces and the largest UDP response, 512..4096 */
-	uint8_t identity_len;	  /* CH TXT id.server and hostname.bind (RFC 4892); 0: REFUSED */
-	uint8_t version_len;	  /* CH TXT version.server and version.bind; 0: REFUSED */
+	/* Both what OPT announces and the largest UDP response, 512..4096; over IPv4, over IPv6: answer_udp_payload. */
+	uint16_t udp_payload_max[2];
+	uint8_t identity_len; /* CH TXT id.server and hostname.bind (RFC 4892); 0: REFUSED */
+	uint8_t version_len;  /* CH TXT version.server and version.bind; 0: REFUSED */
 	char identity[ANSWER_TEXT_MAX];
 	char version[ANSWER_TEXT_MAX];
 	bool has_keys; /* there are TSIG keys: signed questions for a SOA over UDP are ANSWER_NOTIFY */
 	struct edns_config edns;
 	struct rrl_config rrl;
 };
+
+static inline uint16_t answer_udp_payload(const struct answer_config *c, uint8_t family)
+{
+	return c->udp_payload_max[family == 6];
+}
 
 /* What the clocks said at the begin of a turn. */
 struct answer_time {

@@ -24,7 +24,7 @@ struct answer_engine {
 	const struct zonetab *zones;
 	const struct answer_config *config;
 	uint64_t key;
-	uint8_t opt[2][16]; /* without and with DO; QUERY_OPT_LEN octets of each */
+	uint8_t opt[2][2][16]; /* over IPv4, over IPv6; without and with DO; QUERY_OPT_LEN octets of each */
 	uint32_t edns_wanted;
 	struct rrl *rrl; /* NULL: no limits */
 	struct answer_time now;
@@ -79,12 +79,12 @@ static inline void engine_count(struct answer_engine *e, enum answer_counter cou
 static inline uint32_t engine_reply_limit(const struct answer_engine *e, const struct work *w)
 {
 	const struct answer_job *job = w->job;
-	uint32_t limit = DNS_MSG_MAX;
+	uint32_t limit = DNS_MSG_MAX, ours = answer_udp_payload(e->config, job->family);
 
 	if (job->transport == ANSWER_UDP) {
 		limit = w->query.payload;
-		if (limit > e->config->udp_payload_max)
-			limit = e->config->udp_payload_max;
+		if (limit > ours)
+			limit = ours;
 	}
 	return limit < job->cap ? limit : job->cap;
 }

@@ -147,7 +147,7 @@ static inline bool usual_write(const struct answer_engine *e, struct work *w, co
 		memcpy(end - len, body, len);
 	}
 	if (q->has_opt) {
-		memcpy(end, e->opt[q->dnssec_ok], QUERY_OPT_LEN);
+		memcpy(end, e->opt[job->family == 6][q->dnssec_ok], QUERY_OPT_LEN);
 		body_end += QUERY_OPT_LEN;
 	}
 	msg[2] = (DNS_FLAG_QR | DNS_FLAG_AA) >> 8 | (msg[2] & DNS_FLAG_RD >> 8);

@@ -117,7 +117,7 @@ static void load_signed(struct answer_world *w, const char *apex, const uint8_t 
 
 static void configure(struct answer_world *w)
 {
-	w->config = (struct answer_config){.udp_payload_max = ANSWER_WORLD_PAYLOAD,
+	w->config = (struct answer_config){.udp_payload_max = {ANSWER_WORLD_PAYLOAD, ANSWER_WORLD_PAYLOAD},
 					   .identity_len = 2,
 					   .identity = "id",
 					   .edns = {.nsid_len = 100,

@@ -62,7 +62,8 @@ static bool serve_one(struct answer_engine *engine, uint8_t *msg)
 int main(int argc, char **argv)
 {
 	struct arena_config arena_config = {.bytes_max = UINT64_C(4) << 30};
-	struct answer_config config = {.udp_payload_max = ANSWER_UDP_PAYLOAD_DEFAULT};
+	struct answer_config config = {
+		.udp_payload_max = {ANSWER_UDP_PAYLOAD_DEFAULT, ANSWER_UDP_PAYLOAD_DEFAULT}};
 	struct answer_engine *engine;
 	struct zonetab *zones;
 	struct arena *arena;

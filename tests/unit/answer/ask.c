@@ -21,7 +21,9 @@ void ask_world_init(struct ask_world *w)
 	assert_int_equal(arena_new(&config, &w->arena), 0);
 	w->zones = zonetab_new(KEY);
 	assert_non_null(w->zones);
-	w->config = (struct answer_config){.udp_payload_max = ANSWER_UDP_PAYLOAD_DEFAULT};
+	w->family = 4;
+	w->config = (struct answer_config){
+		.udp_payload_max = {ANSWER_UDP_PAYLOAD_DEFAULT, ANSWER_UDP_PAYLOAD_DEFAULT}};
 	w->engine = answer_engine_new(w->zones, &w->config);
 	assert_non_null(w->engine);
 }
@@ -246,7 +248,7 @@ static void run(struct ask_world *w, const uint8_t *msg, size_t len, enum answer
 				 .len = (uint32_t)len,
 				 .cap = cap,
 				 .transport = (uint8_t)transport,
-				 .family = 4};
+				 .family = w->family};
 	struct answer_job *jobs[] = {&job};
 
 	memcpy(job.client, w->client, sizeof(w->client));
@@ -285,7 +287,9 @@ const char *ask_octets(struct ask_world *w, const uint8_t *msg, size_t len, enum
 	run(w, msg, len, transport, sizeof(w->msg));
 	switch ((enum answer_verdict)w->verdict) {
 	case ANSWER_SEND:
-		check_frame(w, msg, len, transport == ANSWER_UDP ? w->config.udp_payload_max : DNS_MSG_MAX);
+		check_frame(w, msg, len,
+			    transport == ANSWER_UDP ? answer_udp_payload(&w->config, w->family)
+						    : DNS_MSG_MAX);
 		return response_text(w);
 	case ANSWER_DROP:
 		return "silence";

@@ -16,7 +16,8 @@ struct ask_world {
 	uint8_t msg[DNS_MSG_MAX]; /* the last response */
 	uint32_t len;
 	uint8_t verdict;
-	uint8_t client[4]; /* who asks */
+	uint8_t family;	   /* who asks: 4, as at the begin, or 6 ... */
+	uint8_t client[4]; /* ... and the first octets of the address */
 	char *text;
 };
 

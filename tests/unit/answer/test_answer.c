@@ -539,12 +539,28 @@ static void a_size_below_512_counts_as_512(void **state)
 static void our_own_maximum_bounds_what_the_client_takes(void **state)
 {
 	struct ask_world *w = *state;
-	struct answer_config small = {.udp_payload_max = 512};
+	struct answer_config small = {.udp_payload_max = {512, 512}};
 
 	answer_engine_set_config(w->engine, &small);
 	ASK_IS(w, "forty.big.test. A edns=4096", "NOERROR aa tc\nopt 512\n");
 	answer_engine_set_config(w->engine, &w->config);
 	ASK_IS(w, "huge.big.test. TXT edns=65535", "NOERROR aa tc\nopt 1232\n");
+}
+
+static void ipv4_and_ipv6_have_a_maximum_each(void **state)
+{
+	struct ask_world *w = *state;
+	struct answer_config each = {.udp_payload_max = {512, 1232}};
+
+	answer_engine_set_config(w->engine, &each);
+	ASK_IS(w, "forty.big.test. A edns=4096", "NOERROR aa tc\nopt 512\n");
+	ASK_IS(w, "short.example. A edns do", "NOERROR aa\nan short.example. 60 A 192.0.2.5\nopt 512 do\n");
+	w->family = 6;
+	assert_int_equal(lines_with(ask(w, "forty.big.test. A edns=4096"), "an "), 40);
+	ASK_IS(w, "short.example. A edns do", "NOERROR aa\nan short.example. 60 A 192.0.2.5\nopt 1232 do\n");
+	ASK_IS(w, "short.example. A edns version=1", "BADVERS\nopt 1232\n");
+	w->family = 4;
+	answer_engine_set_config(w->engine, &w->config);
 }
 
 static void additional_addresses_never_truncate(void **state)
@@ -820,7 +836,7 @@ static void a_referral_without_ds_proves_that_there_is_none(void **state)
 static void identity_and_version_are_told_if_configured(void **state)
 {
 	struct ask_world *w = *state;
-	struct answer_config told = {.udp_payload_max = 1232,
+	struct answer_config told = {.udp_payload_max = {1232, 1232},
 				     .identity_len = 4,
 				     .version_len = 3,
 				     .identity = "box1",
@@ -972,6 +988,7 @@ int main(void)
 		TEST(an_answer_that_does_not_fit_is_truncated_and_empty),
 		TEST(a_size_below_512_counts_as_512),
 		TEST(our_own_maximum_bounds_what_the_client_takes),
+		TEST(ipv4_and_ipv6_have_a_maximum_each),
 		TEST(additional_addresses_never_truncate),
 		TEST(the_work_for_additional_addresses_is_bounded),
 		TEST(in_domain_glue_that_does_not_fit_truncates),

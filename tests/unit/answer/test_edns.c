@@ -72,7 +72,8 @@ static void end(struct fixture *f)
 
 static struct answer_config plain(void)
 {
-	return (struct answer_config){.udp_payload_max = ANSWER_UDP_PAYLOAD_DEFAULT};
+	return (struct answer_config){
+		.udp_payload_max = {ANSWER_UDP_PAYLOAD_DEFAULT, ANSWER_UDP_PAYLOAD_DEFAULT}};
 }
 
 static struct answer_config with_cookies(bool demand)
@@ -293,7 +294,7 @@ static void options_and_records_share_the_limit(void **state)
 	struct fixture *f;
 	const char *text;
 
-	config.udp_payload_max = 512;
+	config.udp_payload_max[0] = 512;
 	config.edns.nsid_len = EDNS_NSID_MAX;
 	f = start(&config);
 	for (unsigned labels = 0; labels < 30; labels++) {

@@ -103,7 +103,8 @@ static void smallest_configuration_gets_the_documented_defaults(void **state)
 	assert_int_equal(c->listen_cnt, 1);
 	assert_int_equal(c->listen[0].family, 4);
 	assert_memory_equal(c->listen[0].addr, "\xc0\x00\x02\x01", 4);
-	assert_int_equal(c->answer.udp_payload_max, 1232);
+	assert_int_equal(c->answer.udp_payload_max[0], 1232);
+	assert_int_equal(c->answer.udp_payload_max[1], 1232);
 	assert_int_equal(c->answer.identity_len, 0);
 	assert_int_equal(c->answer.version_len, 0);
 	assert_true(c->tcp);
@@ -209,7 +210,8 @@ static void every_key_arrives_where_it_belongs(void **state)
 	assert_int_equal(c->answer.identity_len, 15);
 	assert_memory_equal(c->answer.identity, "ns1.example.net", 15);
 	assert_int_equal(c->answer.version_len, 8);
-	assert_int_equal(c->answer.udp_payload_max, 4096);
+	assert_int_equal(c->answer.udp_payload_max[0], 4096);
+	assert_int_equal(c->answer.udp_payload_max[1], 4096);
 	assert_false(c->tcp);
 	assert_int_equal(c->tcp_threads, 2);
 	assert_int_equal(c->tcp_clients_max, 7);
@@ -237,6 +239,26 @@ static void every_key_arrives_where_it_belongs(void **state)
 	assert_int_equal(c->log_level, LOG_DEBUG);
 	assert_int_equal(c->log_target, LOG_TO_JOURNAL);
 	unload(&l);
+}
+
+static void check_payloads(const char *text, uint16_t ipv4, uint16_t ipv6)
+{
+	struct loaded l;
+
+	load_good(&l, text);
+	assert_int_equal(l.config->answer.udp_payload_max[0], ipv4);
+	assert_int_equal(l.config->answer.udp_payload_max[1], ipv6);
+	unload(&l);
+}
+
+static void ipv4_and_ipv6_may_have_a_payload_each(void **state)
+{
+	check_payloads(WITH_SERVER("  udp-payload-ipv4: 4096\n"), 4096, 1232);
+	check_payloads(WITH_SERVER("  udp-payload: 1400\n  udp-payload-ipv6: 1220\n"), 1400, 1220);
+	check_payloads(WITH_SERVER("  udp-payload: 1400\n  udp-payload-ipv4: 512\n  udp-payload-ipv6: 513\n"),
+		       512, 513);
+	refused(WITH_SERVER("  udp-payload-ipv6: 5000\n"), "3:21",
+		"server.udp-payload-ipv6: \"5000\" is out of range|512 to 4096");
 }
 
 static void edns_options_arrive_where_they_belong(void **state)
@@ -888,7 +910,7 @@ static void the_examples_are_valid(void **state)
 /* A configuration with every key, to be broken. */
 static const char whole[] =
 	"server:\n  listen: [192.0.2.1, \"2001:db8::1\"]\n  identity: ns1\n  version: \"L\"\n  udp-payload: "
-	"1232\n"
+	"1232\n  udp-payload-ipv4: 1400\n  udp-payload-ipv6: 1220\n"
 	"tcp: {enabled: true, threads: 1, clients: 1000, idle-timeout: 10s}\n"
 	"dataplane:\n  main-cpu: 0\n  workers: [0]\n  idle: adaptive\n  idle-sleep: 100us\n  memory: 512M\n"
 	"  prefix: lockstep\n  ports:\n    - {driver: pci, device: \"0000:03:00.0\", exception: ls0, args: "
@@ -971,6 +993,7 @@ int main(void)
 		cmocka_unit_test(zone_caps_have_defaults),
 		cmocka_unit_test(a_zone_overrides_defaults_and_defaults_override_ours),
 		cmocka_unit_test(every_key_arrives_where_it_belongs),
+		cmocka_unit_test(ipv4_and_ipv6_may_have_a_payload_each),
 		cmocka_unit_test(edns_options_arrive_where_they_belong),
 		cmocka_unit_test(a_cookie_secret_is_random_unless_it_is_given),
 		cmocka_unit_test(cookie_secrets_come_from_a_file_that_is_safe),

@@ -492,7 +492,8 @@ static void world_init(struct world *w, enum signing_kind kind)
 {
 	memset(w, 0, sizeof(*w));
 	w->arena = test_arena();
-	w->config = (struct answer_config){.udp_payload_max = ANSWER_UDP_PAYLOAD_DEFAULT};
+	w->config = (struct answer_config){
+		.udp_payload_max = {ANSWER_UDP_PAYLOAD_DEFAULT, ANSWER_UDP_PAYLOAD_DEFAULT}};
 	w->rng.state = (uint64_t)kind + 40;
 	w->signing = (struct signing){.kind = kind, .salt = 1, .inception = 1700000000};
 	/* Over the wrap of serials. */
