@@ -201,6 +201,8 @@ static void send_slip(struct answer_engine *e, struct work *w)
 {
 	struct reply r;
 
+	/* Where the usual answer is written already, RD still is what it was, and any size is enough for this response. */
+	usual_complete(w);
 	reply_start(e, w, &r);
 	r.truncated = true;
 	w->job->len = (uint32_t)reply_finish(&r, answer_udp_payload(e->config, w->job->family));
@@ -208,14 +210,11 @@ static void send_slip(struct answer_engine *e, struct work *w)
 	engine_count(e, ANSWER_CNT_truncated);
 }
 
-/* Whether a response of the class is over the limit of its client. If so, what is to happen has been done. */
-static bool rate_limited(struct answer_engine *e, struct work *w, enum rrl_class class)
+/* Does what is to happen to a response for its rate. True: it is not sent. */
+static __attribute__((noinline)) bool rate_handle(struct answer_engine *e, struct work *w,
+						  enum rrl_verdict verdict)
 {
-	const struct answer_job *job = w->job;
-
-	if (job->transport != ANSWER_UDP || (w->has_edns && w->edns.cookie == COOKIE_GOOD))
-		return false;
-	switch (rrl_decide(e->rrl, &w->rrl, job->family, job->client, class, e->now.monotonic_us)) {
+	switch (verdict) {
 	case RRL_PASS:
 		return false;
 	case RRL_PASS_ALLOWED:
@@ -234,6 +233,18 @@ static bool rate_limited(struct answer_engine *e, struct work *w, enum rrl_class
 		return true;
 	}
 	return false;
+}
+
+/* Whether a response of the class is over the limit of its client. If so, what is to happen has been done. */
+static inline bool rate_limited(struct answer_engine *e, struct work *w, enum rrl_class class)
+{
+	const struct answer_job *job = w->job;
+	enum rrl_verdict verdict;
+
+	if (job->transport != ANSWER_UDP || (w->has_edns && w->edns.cookie == COOKIE_GOOD))
+		return false;
+	verdict = rrl_decide(e->rrl, &w->rrl, job->family, job->client, class, e->now.monotonic_us);
+	return verdict != RRL_PASS && rate_handle(e, w, verdict);
 }
 
 /* False: over the rate limit. */
@@ -577,8 +588,6 @@ static void write_answer(struct answer_engine *e, struct burst *b, struct work *
 	struct reply r;
 	unsigned notes;
 
-	if (e->rrl != NULL)
-		usual_complete(w);
 	if (usual_asks_address(w) && usual_write_set(e, w)) {
 		/* Over the limit what was written is not sent, or a truncated response in its place. */
 		b->usual_cnt += e->rrl == NULL || !rate_limited(e, w, RRL_ANSWER);

@@ -377,10 +377,11 @@ static void a_slip_is_empty_truncated_and_brings_the_cookie(void **state)
 	answered(f, "www.example. A", 10);
 	answered(f, "nothing.example. A", 10);
 	ASK_IS(&f->w, "www.example. A", "NOERROR tc\n");
+	ASK_IS(&f->w, "www.example. A rd edns=65535 do", "NOERROR tc rd\nopt 1232 do\n");
 	ASK_IS(&f->w, "nothing.example. A do", "NOERROR tc\nopt 1232 do\n");
 	ASK_IS(&f->w, "www.example. A option=10:" COOKIE_CLIENT,
 	       "NOERROR tc\nopt 1232 option=10:" COOKIE_LEARNT "\n");
-	assert_int_equal(counter(f, ANSWER_CNT_rate_slipped), 3);
+	assert_int_equal(counter(f, ANSWER_CNT_rate_slipped), 4);
 	end(f);
 }
 
