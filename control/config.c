@@ -284,9 +284,12 @@ void config_free(struct config *c)
 	free((char *)c->tls_spec.key);
 	free((char *)c->tls_spec.client_ca);
 	tsig_keyring_free(c->keyring);
-	for (unsigned i = 0; i < c->key_cnt; i++)
+	for (unsigned i = 0; i < c->key_cnt; i++) {
 		tsig_key_release(c->keys[i]);
+		free(c->key_files[i]);
+	}
 	free(c->keys);
+	free(c->key_files);
 	for (unsigned i = 0; i < c->acl_cnt; i++)
 		acl_free(c->acls[i]);
 	free(c->acls);

@@ -9,7 +9,7 @@
 
 #include "control/log.h"
 #include "control/tls.h"
-#include "control/tsig_key.h"
+#include "control/tsig_file.h"
 #include "dataplane/net/net.h"
 #include "dataplane/zone/acl.h"
 #include "dataplane/zone/builder.h"
@@ -117,6 +117,7 @@ struct config {
 	enum log_target log_target;
 	bool shared; /* others than root, us and a group may read the file: no place for secrets */
 	struct tsig_key **keys;
+	char **key_files; /* of each: where it is from; NULL: the configuration itself */
 	unsigned key_cnt;
 	struct tsig_keyring *keyring; /* of the keys */
 	struct config_tls *tls;	      /* by name */
@@ -143,6 +144,14 @@ struct config {
  */
 int config_load(const char *file, struct config **out, char *errors, size_t cap);
 void config_free(struct config *c);
+
+/*
+ * Control loop, blocks for the files: gives each key that is from a file the secret that the file has now, for all
+ * transactions that begin from now on (see tsig_key_exchange). Names and algorithms stay. Returns 0 with how many keys
+ * that were; or -errno with nothing changed and what is wrong in error, which names the file and never has a secret in
+ * it. -ENOENT also when no key is from a file.
+ */
+int config_reload_keys(const struct config *c, unsigned *out_cnt, char error[TSIG_FILE_ERROR_CAP]);
 
 /* "192.0.2.1@53", "2001:db8::1@53"; returns buf. */
 #define CONFIG_ADDRESS_TEXT_CAP 64

@@ -1,6 +1,6 @@
 /*
  * The section `keys`: what primaries sign with. Secrets are never part of an error text, and are wiped from the text
- * that was read as soon as a key is made of them.
+ * that was read as soon as a key is made of them. Key files are read again while the daemon runs.
  */
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -85,11 +85,20 @@ static struct tsig_key *key_from_secret(struct key_read *k)
 	return ret < 0 ? complain_key(k, ret) : key;
 }
 
+/* Held for the caller; NULL: there is none. */
+static struct tsig_key *find_key(const struct tsig_keys *keys, const uint8_t *name)
+{
+	for (size_t i = 0; i < keys->cnt; i++)
+		if (name_equal(keys->list[i]->name, name))
+			return tsig_key_hold(keys->list[i]);
+	return NULL;
+}
+
 static struct tsig_key *key_from_file(struct key_read *k)
 {
 	char error[TSIG_FILE_ERROR_CAP];
-	struct tsig_key *key = NULL;
 	struct tsig_keys keys;
+	struct tsig_key *key;
 
 	if (k->raw->algorithm != NULL) {
 		complain(k, "algorithm", "the key file says it: leave one of the two out");
@@ -99,9 +108,7 @@ static struct tsig_key *key_from_file(struct key_read *k)
 		complain(k, "file", "%.380s", error);
 		return NULL;
 	}
-	for (size_t i = 0; i < keys.cnt && key == NULL; i++)
-		if (name_equal(keys.list[i]->name, k->name))
-			key = tsig_key_hold(keys.list[i]);
+	key = find_key(&keys, k->name);
 	tsig_keys_fini(&keys);
 	if (key == NULL)
 		complain(k, "file", "%.256s has no key \"%.100s\"", k->raw->file, k->raw->name);
@@ -147,7 +154,8 @@ int config_read_keys(const struct raw_config *raw, struct config *c, struct conf
 		return 0;
 	}
 	c->keys = calloc(raw->keys_cnt + 1u, sizeof(c->keys[0]));
-	if (c->keys == NULL)
+	c->key_files = calloc(raw->keys_cnt + 1u, sizeof(c->key_files[0]));
+	if (c->keys == NULL || c->key_files == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < raw->keys_cnt; i++) {
 		struct key_read k = {.raw = &raw->keys[i], .config = c, .errors = e};
@@ -155,10 +163,92 @@ int config_read_keys(const struct raw_config *raw, struct config *c, struct conf
 
 		snprintf(k.at, sizeof(k.at), "keys[%u]", i);
 		key = read_key(&k);
-		if (key != NULL)
-			c->keys[c->key_cnt++] = key;
 		if (raw->keys[i].secret != NULL)
 			OPENSSL_cleanse(raw->keys[i].secret, strlen(raw->keys[i].secret));
+		if (key == NULL)
+			continue;
+		c->keys[c->key_cnt++] = key;
+		if (raw->keys[i].file == NULL)
+			continue;
+		c->key_files[c->key_cnt - 1] = strdup(raw->keys[i].file);
+		if (c->key_files[c->key_cnt - 1] == NULL)
+			return -ENOMEM;
 	}
 	return make_ring(c, e);
+}
+
+/* What the file has for the key, which may take its place. Returns 0 or -errno, told. */
+static int take_fresh(const struct tsig_keys *keys, const struct tsig_key *key, const char *file,
+		      struct tsig_key **out, char error[TSIG_FILE_ERROR_CAP])
+{
+	struct tsig_key *fresh = find_key(keys, key->name);
+	char text[NAME_TEXT_CAP];
+
+	if (fresh == NULL) {
+		snprintf(error, TSIG_FILE_ERROR_CAP, "%.256s has no key \"%s\"", file,
+			 name_text(key->name, text));
+		return -ENOENT;
+	}
+	if (fresh->algorithm != key->algorithm) {
+		snprintf(error, TSIG_FILE_ERROR_CAP,
+			 "%.256s: key \"%s\" is now for %s: only a restart changes that from %s", file,
+			 name_text(key->name, text), fresh->algorithm->text, key->algorithm->text);
+		tsig_key_release(fresh);
+		return -EINVAL;
+	}
+	*out = fresh;
+	return 0;
+}
+
+/* fresh[i] for each key that is from a file; a file that several in a row are from is read once. */
+static int read_fresh(const struct config *c, struct tsig_key **fresh, char error[TSIG_FILE_ERROR_CAP])
+{
+	struct tsig_keys keys = {0};
+	const char *loaded = NULL;
+	int ret = 0;
+
+	for (unsigned i = 0; i < c->key_cnt && ret == 0; i++) {
+		const char *file = c->key_files[i];
+
+		if (file == NULL)
+			continue;
+		if (loaded == NULL || strcmp(loaded, file) != 0) {
+			tsig_keys_fini(&keys);
+			ret = tsig_file_load(file, false, &keys, error);
+			loaded = file;
+		}
+		if (ret == 0)
+			ret = take_fresh(&keys, c->keys[i], file, &fresh[i], error);
+	}
+	tsig_keys_fini(&keys);
+	return ret;
+}
+
+int config_reload_keys(const struct config *c, unsigned *out_cnt, char error[TSIG_FILE_ERROR_CAP])
+{
+	struct tsig_key **fresh = calloc(c->key_cnt + 1u, sizeof(fresh[0]));
+	unsigned cnt = 0;
+	int ret;
+
+	if (fresh == NULL) {
+		snprintf(error, TSIG_FILE_ERROR_CAP, "out of memory");
+		return -ENOMEM;
+	}
+	ret = read_fresh(c, fresh, error);
+	for (unsigned i = 0; i < c->key_cnt; i++) {
+		if (ret == 0 && fresh[i] != NULL) {
+			tsig_key_exchange(c->keys[i], fresh[i]);
+			cnt++;
+		}
+		tsig_key_release(fresh[i]); /* wipes what was replaced, or what is not used */
+	}
+	free(fresh);
+	if (ret < 0)
+		return ret;
+	if (cnt == 0) {
+		snprintf(error, TSIG_FILE_ERROR_CAP, "no key of the configuration is from a file");
+		return -ENOENT;
+	}
+	*out_cnt = cnt;
+	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * "offenders", "cookies reload", "tls reload": what those who answer know and what they can be told while they run.
+ * "offenders", "cookies reload", "tls reload", "key reload": what those who answer know and what they can be told while they run.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -109,6 +109,21 @@ void ctl_tls_reload(struct ctl_conn *conn, const struct ctl_args *args)
 	}
 	log_event(ctl->env.log, LOG_NOTICE, "tls-reloaded", NULL, NULL, NULL);
 	ctl_reply(conn, json_object());
+}
+
+/* All keys or none: a peer that changed them all together sees no mixture. */
+void ctl_key_reload(struct ctl_conn *conn, const struct ctl_args *args)
+{
+	struct ctl *ctl = conn->ctl;
+	char error[TSIG_FILE_ERROR_CAP];
+	unsigned cnt;
+
+	if (config_reload_keys(ctl->env.config, &cnt, error) < 0) {
+		ctl_reply_error(conn, "failed", NULL, "%s; the former secrets are still used", error);
+		return;
+	}
+	log_event(ctl->env.log, LOG_NOTICE, "keys-reloaded", NULL, NULL, "keys=%u", cnt);
+	ctl_reply(conn, json_pack("{s:i}", "keys", (int)cnt));
 }
 
 void ctl_offers_free(struct ctl *ctl)

@@ -117,6 +117,7 @@ void ctl_capture(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_tls_reload(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_offenders(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_key_reload(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_cookies_reload(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_help(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_do_stop(struct ctl_conn *conn, const struct ctl_args *args);

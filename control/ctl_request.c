@@ -38,6 +38,7 @@ static const struct command commands[] = {
 	{"offenders", "", "the networks that were rate limited most of late", ctl_offenders},
 	{"cookies reload", "", "reads the secrets of server cookies again", ctl_cookies_reload},
 	{"tls reload", "", "reads the certificate and key of DNS over TLS again", ctl_tls_reload},
+	{"key reload", "", "reads the files of TSIG keys again", ctl_key_reload},
 	{"stop", "", "ends the daemon", ctl_do_stop},
 	{"help", "", "this list", ctl_help},
 };

@@ -95,7 +95,7 @@ static int sign(struct tsig *t, uint8_t *msg, size_t cap, size_t *len, struct ts
 
 static int bind_key(struct tsig *t, struct tsig_key *key)
 {
-	t->hmac = EVP_MAC_CTX_dup(key->hmac);
+	t->hmac = tsig_key_hmac(key);
 	if (t->hmac == NULL)
 		return -ENOMEM;
 	t->key = tsig_key_hold(key);

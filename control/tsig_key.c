@@ -1,5 +1,6 @@
 #include "control/tsig_key.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -82,6 +83,12 @@ int tsig_key_new(const struct tsig_key_spec *spec, struct tsig_key **out)
 		free(key);
 		return ret;
 	}
+	ret = pthread_mutex_init(&key->lock, NULL);
+	if (ret != 0) {
+		EVP_MAC_CTX_free(key->hmac);
+		free(key);
+		return -ret;
+	}
 	atomic_init(&key->holders, 1);
 	key->algorithm = a;
 	key->mac_len_min = spec->mac_len_min != 0 ? (uint8_t)spec->mac_len_min : a->mac_len;
@@ -105,7 +112,30 @@ void tsig_key_release(struct tsig_key *key)
 	if (key == NULL || atomic_fetch_sub_explicit(&key->holders, 1, memory_order_acq_rel) > 1)
 		return;
 	EVP_MAC_CTX_free(key->hmac); /* wipes the secret */
+	pthread_mutex_destroy(&key->lock);
 	free(key);
+}
+
+struct evp_mac_ctx_st *tsig_key_hmac(struct tsig_key *key)
+{
+	EVP_MAC_CTX *copy;
+
+	pthread_mutex_lock(&key->lock);
+	copy = EVP_MAC_CTX_dup(key->hmac);
+	pthread_mutex_unlock(&key->lock);
+	return copy;
+}
+
+void tsig_key_exchange(struct tsig_key *key, struct tsig_key *fresh)
+{
+	EVP_MAC_CTX *former;
+
+	assert(key->algorithm == fresh->algorithm);
+	pthread_mutex_lock(&key->lock);
+	former = key->hmac;
+	key->hmac = fresh->hmac; // COMMIT
+	pthread_mutex_unlock(&key->lock);
+	fresh->hmac = former;
 }
 
 static int keys_compare(const void *a, const void *b)

@@ -2,9 +2,13 @@
  * TSIG keys: what two servers share, and the set of them that a server knows. RFC 8945.
  *
  * The secret is never kept in memory of ours, never logged, never given back. Keys and keyrings are immutable but for
- * their count of holders: any thread.
+ * their count of holders and a key's secret, which can be replaced while others use the key: any thread. A key is who
+ * signs, by name and algorithm, and stays the same key (and pointer) with another secret. A transaction copies the keyed
+ * context under the key's lock when it begins, and has it to its end, so a replacement is for what begins after it.
  */
 #pragma once
+
+#include <pthread.h>
 
 #include "dataplane/dns/name.h"
 
@@ -50,7 +54,9 @@ struct tsig_key_spec {
 /* Counted: it lives until its maker and all transactions have released it, so keys can be replaced. Read freely. */
 struct tsig_key {
 	const struct tsig_algorithm_info *algorithm;
-	struct evp_mac_ctx_st *hmac; /* keyed, never fed: transactions copy it, which only reads it */
+	pthread_mutex_t lock; /* of hmac: held for a copy or an exchange of pointers */
+	struct evp_mac_ctx_st
+		*hmac; /* keyed, never fed: tsig_key_hmac copies it, tsig_key_exchange replaces it */
 	_Atomic unsigned holders;
 	uint8_t mac_len_min;
 	uint8_t name_len;
@@ -66,6 +72,16 @@ struct tsig_key {
 int tsig_key_new(const struct tsig_key_spec *spec, struct tsig_key **out);
 struct tsig_key *tsig_key_hold(struct tsig_key *key); /* any thread; returns key */
 void tsig_key_release(struct tsig_key *key);	      /* any thread; NULL is fine */
+
+/* Any thread: a copy of the keyed context, the caller's to free with EVP_MAC_CTX_free; NULL: out of memory. */
+struct evp_mac_ctx_st *tsig_key_hmac(struct tsig_key *key);
+
+/*
+ * Any thread: key has the secret of fresh from now on, and fresh that of key, which is wiped when fresh is released;
+ * copies that transactions made before are wiped as they end. Both have the same algorithm; fresh is the caller's alone.
+ * Cannot fail, so several keys can be replaced all or none.
+ */
+void tsig_key_exchange(struct tsig_key *key, struct tsig_key *fresh);
 
 /* The keys a server knows, by name; immutable. Holds them. */
 struct tsig_keyring;

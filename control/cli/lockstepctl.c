@@ -50,6 +50,7 @@ static const struct command commands[] = {
 	{.words = "offenders"},
 	{.words = "cookies reload"},
 	{.words = "tls reload"},
+	{.words = "key reload"},
 	{.words = "stop"},
 	{.words = "help"},
 };
@@ -86,6 +87,7 @@ static void usage(FILE *to)
 	      "  zone dump ZONE                the served records in presentation format\n"
 	      "  stats [--describe]            all counters, with what they count\n"
 	      "  tls reload                    read the certificate of DNS over TLS again\n"
+	      "  key reload                    read the files of TSIG keys again\n"
 	      "  capture --write FILE          what workers receive and send, for tcpdump -r; --port N, "
 	      "--client "
 	      "PREFIX,\n"
@@ -253,6 +255,9 @@ static void show(const struct command *command, const char *zone, const struct o
 	else if (strcmp(c, "cookies reload") == 0)
 		printf("%lld secrets are in use\n",
 		       (long long)json_integer_value(json_object_get(result, "secrets")));
+	else if (strcmp(c, "key reload") == 0)
+		printf("%lld keys were read again\n",
+		       (long long)json_integer_value(json_object_get(result, "keys")));
 	else if (strcmp(c, "help") == 0)
 		show_help(result);
 }

@@ -43,6 +43,10 @@ class SignedKnotd(lab.Knotd):
                     ("journal-content: none", "journal-content: changes"), ("zonefile-load: whole", "zonefile-load: difference"))
         (self.dir / "db").mkdir(exist_ok=True)
 
+    def change_secret(self, secret):
+        lab.rewrite(self.dir / "knot.conf", (f"secret: {SECRET}", f"secret: {secret}"))
+        self.lab.run_in("pri", ["knotc", "-s", self.dir / "knot.sock", "reload"])
+
 
 class SignedNsd(lab.Nsd):
     def configure(self):
@@ -433,6 +437,37 @@ def test_secrets_need_a_file_that_others_cannot_read(net):
         raise RuntimeError("it started with a key file that all may read")
     except AssertionError as e:
         assert "others may read" in str(e), e
+
+
+def test_a_new_secret_is_read_while_it_runs_and_a_bad_file_changes_nothing(net):
+    primary = start_primary(net, "knotd", {ZONE: lab.zone_text(ZONE, 1)})
+    daemon = net.lockstepd(change=with_key(net))
+    net.wait_serial(ZONE, 1)
+    file = Path(key_file(net, secret=OTHER_SECRET, mode=0o644))
+    refused = daemon.ctl_raw("key", "reload")
+    assert refused.returncode == 1 and str(file) in refused.stderr and "others may read" in refused.stderr, refused
+    file.write_text("key \n")
+    file.chmod(0o600)
+    refused = daemon.ctl_raw("key", "reload")
+    assert refused.returncode == 1 and f"{file}:" in refused.stderr, refused
+    file.unlink()
+    refused = daemon.ctl_raw("key", "reload")
+    assert refused.returncode == 1 and str(file) in refused.stderr, refused
+    # The secret that was read at start is used on.
+    primary.update(ZONE, lab.zone_text(ZONE, 2))
+    net.wait_serial(ZONE, 2)
+    primary.change_secret(OTHER_SECRET)
+    refused = daemon.ctl_raw("zone", "refresh", ZONE)
+    assert refused.returncode != 0, refused
+    key_file(net, secret=OTHER_SECRET)
+    assert daemon.ctl("key", "reload")["keys"] == 1
+    net.ctl("zone", "refresh", ZONE)
+    notifies = daemon.zone(ZONE)["notifies"]
+    primary.update(ZONE, lab.zone_text(ZONE, 3))
+    net.wait_serial(ZONE, 3)
+    lab.wait_until(lambda: daemon.zone(ZONE)["notifies"] > notifies, 10, "a NOTIFY signed with the new secret")
+    assert "keys-reloaded keys=1" in daemon.log()
+    assert SECRET not in daemon.log() and OTHER_SECRET not in daemon.log()
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 SUITES = ("rules", "unit", "asan", "tsan", "e2e", "e2e-asan")
 # What starts threads of its own; the rest has nothing that the thread sanitizer could find.
-THREADED = ("control-log", "control-zones", "net-dgram-ring", "zone-zonetab")
+THREADED = ("control-log", "control-tsig", "control-zones", "net-dgram-ring", "zone-zonetab")
 # Files, and tests within (none: all). Load and comparison would measure the sanitizers.
 E2E_ASAN = {
     "test_control_socket": [],

@@ -544,6 +544,74 @@ static void a_secret_in_a_file_that_others_may_read_is_refused(void **state)
 	unlink(file);
 }
 
+#define KEY_FILE(name, algorithm, secret) \
+	"key \"" name "\" { algorithm " algorithm "; secret \"" secret "\"; };\n"
+
+static void key_files_are_read_again_all_or_none(void **state)
+{
+	static const char good[] = KEY_FILE("K.example", "hmac-sha256", SECRET);
+	static const struct {
+		const char *text; /* NULL: there is no file */
+		mode_t mode;
+		const char *words;
+	} bad[] = {
+		{NULL, 0600, "No such file"},
+		{good, 0644, "others may read"},
+		{"key \"K.example\" { secret \"" SECRET "\"; };\n", 0600, ":1: key \"K.example.\""},
+		{KEY_FILE("other", "hmac-sha256", SECRET), 0600, "has no key \"k.example.\""},
+		{KEY_FILE("K.example", "hmac-sha512", SECRET), 0600, "only a restart changes that"},
+	};
+	char first[] = "/tmp/lockstep-key-XXXXXX", second[] = "/tmp/lockstep-key-XXXXXX";
+	char text[1024], error[TSIG_FILE_ERROR_CAP];
+	struct loaded l;
+	struct evp_mac_ctx_st *before[2];
+	unsigned cnt = 0;
+
+	close(mkstemp(first));
+	close(mkstemp(second));
+	write_secrets(first, KEY_FILE("first.example", "hmac-sha256", SECRET), 0600);
+	write_secrets(second, good, 0600);
+	snprintf(text, sizeof(text),
+		 KEYS("{name: first.example, file: %s}, {name: k.example, file: %s}, "
+		      "{name: inline.example, secret: " SECRET "}"),
+		 first, second);
+	load_good(&l, text);
+	before[0] = l.config->keys[0]->hmac;
+	before[1] = l.config->keys[1]->hmac;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (bad[i].text != NULL)
+			write_secrets(second, bad[i].text, bad[i].mode);
+		else
+			unlink(second);
+		assert_true(config_reload_keys(l.config, &cnt, error) < 0);
+		if (strstr(error, second) == NULL || strcasestr(error, bad[i].words) == NULL)
+			fail_msg("\"%s\" and the file are not in: %s", bad[i].words, error);
+		assert_null(strstr(error, SECRET));
+		assert_ptr_equal(l.config->keys[0]->hmac, before[0]);
+		assert_ptr_equal(l.config->keys[1]->hmac, before[1]);
+	}
+	write_secrets(second, good, 0600);
+	assert_int_equal(config_reload_keys(l.config, &cnt, error), 0);
+	assert_int_equal(cnt, 2);
+	assert_ptr_not_equal(l.config->keys[0]->hmac, before[0]);
+	assert_ptr_not_equal(l.config->keys[1]->hmac, before[1]);
+	unlink(first);
+	unlink(second);
+	unload(&l);
+}
+
+static void without_a_key_file_there_is_nothing_to_read_again(void **state)
+{
+	char error[TSIG_FILE_ERROR_CAP];
+	struct loaded l;
+	unsigned cnt = 0;
+
+	load_good(&l, KEYS("{name: k.example, secret: " SECRET "}"));
+	assert_int_equal(config_reload_keys(l.config, &cnt, error), -ENOENT);
+	assert_string_equal(error, "no key of the configuration is from a file");
+	unload(&l);
+}
+
 static void the_root_and_escaped_names_are_zones_like_any_other(void **state)
 {
 	struct loaded l;
@@ -1004,6 +1072,8 @@ int main(void)
 		cmocka_unit_test(a_primary_has_the_key_that_it_names_in_any_case),
 		cmocka_unit_test(what_is_wrong_with_a_key_is_told_without_its_secret),
 		cmocka_unit_test(a_secret_in_a_file_that_others_may_read_is_refused),
+		cmocka_unit_test(key_files_are_read_again_all_or_none),
+		cmocka_unit_test(without_a_key_file_there_is_nothing_to_read_again),
 		cmocka_unit_test(the_root_and_escaped_names_are_zones_like_any_other),
 		cmocka_unit_test(unknown_keys_are_errors_at_their_place_with_a_suggestion),
 		cmocka_unit_test(all_errors_are_told_at_once_in_the_order_of_the_file),

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -1422,6 +1423,106 @@ static void a_transaction_survives_the_replacement_of_its_key(void **state)
 	tsig_fini(&server);
 }
 
+/* KEY_NAME with another secret than make_key's. */
+static struct tsig_key *make_other_secret(void)
+{
+	const struct tsig_key_spec spec = {.name = KEY_NAME,
+					   .secret = (const uint8_t *)"another secret",
+					   .secret_len = 14,
+					   .algorithm = TSIG_HMAC_SHA256};
+	struct tsig_key *key = NULL;
+
+	assert_int_equal(tsig_key_new(&spec, &key), 0);
+	return key;
+}
+
+static enum tsig_verdict ask(struct fixture *f, struct tsig *client, struct tsig *server,
+			     const struct tsig_keyring *ring)
+{
+	make_message(&f->m, 0, 0, 0);
+	assert_int_equal(tsig_sign_request(client, f->m.octets, DNS_MSG_MAX, NOW, &f->m.len), 0);
+	return verify_request_at(server, ring, &f->m, NOW);
+}
+
+static void a_new_secret_is_for_what_begins_after_it_and_the_former_for_what_is_under_way(void **state)
+{
+	struct fixture *f = *state;
+	struct tsig_key *fresh = make_other_secret(), *peers = make_other_secret();
+	struct tsig_keyring *peers_ring = make_ring(peers);
+	struct tsig running, server, begun, later, verifier;
+
+	assert_int_equal(tsig_client_init(&running, f->key), 0);
+	assert_int_equal(tsig_client_init(&begun, f->key), 0);
+	assert_int_equal(ask(f, &running, &server, f->ring), TSIG_OK);
+	tsig_key_exchange(f->key, fresh);
+	tsig_key_release(fresh);
+	for (unsigned n = 0; n < 3; n++) {
+		make_message(&f->m, DNS_FLAG_QR, 1, n);
+		assert_int_equal(tsig_sign_response(&server, f->m.octets, DNS_MSG_MAX, NOW, &f->m.len), 0);
+		assert_int_equal(verify_response_at(&running, &f->m, NOW), TSIG_OK);
+	}
+	assert_int_equal(tsig_verify_end(&running), TSIG_OK);
+	assert_int_equal(ask(f, &begun, &verifier, peers_ring), TSIG_BADSIG);
+	tsig_fini(&verifier);
+	assert_int_equal(ask(f, &begun, &verifier, f->ring), TSIG_BADSIG);
+	tsig_fini(&verifier);
+	assert_int_equal(tsig_client_init(&later, f->key), 0);
+	assert_int_equal(ask(f, &later, &verifier, peers_ring), TSIG_OK);
+	tsig_fini(&verifier);
+	assert_int_equal(ask(f, &later, &verifier, f->ring), TSIG_OK);
+	assert_ptr_equal(verifier.key, f->key);
+	tsig_fini(&verifier);
+	tsig_fini(&running);
+	tsig_fini(&server);
+	tsig_fini(&begun);
+	tsig_fini(&later);
+	tsig_keyring_free(peers_ring);
+	tsig_key_release(peers);
+}
+
+struct swapper {
+	struct tsig_key *key, *fresh;
+	_Atomic bool end;
+};
+
+static void *swap_until_end(void *arg)
+{
+	struct swapper *s = arg;
+
+	while (!s->end)
+		tsig_key_exchange(s->key, s->fresh);
+	return NULL;
+}
+
+static void a_transaction_that_begins_during_a_replacement_has_one_of_the_two_secrets(void **state)
+{
+	struct fixture *f = *state;
+	struct tsig_key *key = make_key(KEY_NAME, TSIG_HMAC_SHA256, 0), *other = make_other_secret();
+	struct tsig_keyring *other_ring = make_ring(other);
+	struct swapper s = {.key = key, .fresh = make_other_secret()};
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, swap_until_end, &s), 0);
+	for (unsigned i = 0; i < 2000; i++) {
+		struct tsig client, first, second;
+		bool former, fresh;
+
+		assert_int_equal(tsig_client_init(&client, key), 0);
+		former = ask(f, &client, &first, f->ring) == TSIG_OK;
+		fresh = ask(f, &client, &second, other_ring) == TSIG_OK;
+		assert_true(former != fresh);
+		tsig_fini(&client);
+		tsig_fini(&first);
+		tsig_fini(&second);
+	}
+	s.end = true;
+	pthread_join(thread, NULL);
+	tsig_keyring_free(other_ring);
+	tsig_key_release(s.fresh);
+	tsig_key_release(other);
+	tsig_key_release(key);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -1486,6 +1587,8 @@ int main(void)
 		T(a_keyring_finds_each_of_its_keys_and_no_other),
 		T(two_keys_of_one_name_are_refused),
 		T(a_transaction_survives_the_replacement_of_its_key),
+		T(a_new_secret_is_for_what_begins_after_it_and_the_former_for_what_is_under_way),
+		T(a_transaction_that_begins_during_a_replacement_has_one_of_the_two_secrets),
 	};
 
 	return cmocka_run_group_tests_name("tsig", tests, NULL, NULL);
