@@ -163,6 +163,12 @@ static void describe_failure(struct build *b)
 	else if (x->verdict == XFRIN_SINK)
 		snprintf(b->result.text, BUILD_TEXT_CAP, "%s: %s%s", place, builder_verdict_text(v),
 			 limit_text(b, v, limit, sizeof(limit)));
+	else if (x->verdict == XFRIN_MESSAGES)
+		snprintf(b->result.text, BUILD_TEXT_CAP, "%s (transfer-messages: %llu)", place,
+			 (unsigned long long)x->request.messages_max);
+	else if (x->verdict == XFRIN_DELTAS)
+		snprintf(b->result.text, BUILD_TEXT_CAP, "%s (transfer-deltas: %llu)", place,
+			 (unsigned long long)x->request.deltas_max);
 	else
 		snprintf(b->result.text, BUILD_TEXT_CAP, "%s", place);
 }

@@ -201,6 +201,8 @@ static int read_config(const struct raw_config *raw, struct config *c, struct co
 	if (rc == 0)
 		rc = config_read_secondaries(raw, c, e);
 	if (rc == 0)
+		rc = config_read_transfers_in(raw, c, e);
+	if (rc == 0)
 		rc = config_read_transfers_out(raw, c, e);
 	if (rc == 0)
 		rc = config_read_zones(raw, c, e);

@@ -52,6 +52,12 @@ struct config_secondaries {
 	unsigned cnt;
 };
 
+/* How much may be under way at primaries at once: in all, and at one of them. */
+struct config_transfers_in {
+	unsigned running_max, per_primary_max;
+	unsigned queries_max, queries_per_primary_max; /* for the SOA */
+};
+
 /* What serving transfers may take. */
 struct config_transfers_out {
 	unsigned running_max;
@@ -81,10 +87,14 @@ struct config_zone {
 	struct builder_limits limits; /* transfer-records, transfer-bytes, record-set-records; 0: none */
 	uint32_t transfer_time_max;   /* seconds for a whole transfer */
 	uint32_t transfer_idle_max;   /* seconds without an octet */
-	uint32_t zonemd, dnssec;      /* enum gate_policy */
-	uint32_t same_serial;	      /* enum config_same_serial */
-	uint32_t primary_order;	      /* enum config_primary_order */
-	uint32_t notify_ixfr;	      /* 1: a NOTIFY is acted on by IXFR at once, without a SOA query */
+	uint32_t transfer_rate_min;   /* octets a second, over each transfer_idle_max; 0: any */
+	/* 0: any */
+	uint64_t transfer_messages_max;
+	uint64_t transfer_deltas_max;
+	uint32_t zonemd, dnssec; /* enum gate_policy */
+	uint32_t same_serial;	 /* enum config_same_serial */
+	uint32_t primary_order;	 /* enum config_primary_order */
+	uint32_t notify_ixfr;	 /* 1: a NOTIFY is acted on by IXFR at once, without a SOA query */
 	char **verifier; /* a program and its arguments, NULL at the end; NULL: none; own or of defaults: config's */
 	uint32_t verifier_timeout; /* seconds */
 	uint32_t max_shrink;	   /* percent of the records a change may take away; 100: any */
@@ -126,6 +136,7 @@ struct config {
 	unsigned primary_cnt;
 	struct config_secondary *secondaries;
 	unsigned secondary_cnt;
+	struct config_transfers_in transfers_in;
 	struct config_transfers_out transfers_out;
 	struct config_secondaries defaults_allow_transfer;
 	struct config_secondaries defaults_notify;

@@ -15,6 +15,7 @@ int config_read_keys(const struct raw_config *raw, struct config *c, struct conf
 int config_read_tls(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_primaries(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_secondaries(const struct raw_config *raw, struct config *c, struct config_errors *e);
+int config_read_transfers_in(const struct raw_config *raw, struct config *c, struct config_errors *e);
 int config_read_transfers_out(const struct raw_config *raw, struct config *c, struct config_errors *e);
 /* Overrides zone's access list by what raw says; config gets it. at: "defaults" or "zones[3]". */
 int config_read_acl(const struct raw_zone_keys *raw, const char *at, struct config *c,

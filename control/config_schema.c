@@ -158,6 +158,14 @@ static const struct cyaml_schema_value secondary = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_secondary, secondary_fields),
 };
 
+static const struct cyaml_schema_field transfers_in_fields[] = {
+	TEXT("limit", struct raw_transfers_in, limit),
+	TEXT("per-primary", struct raw_transfers_in, per_primary),
+	TEXT("queries", struct raw_transfers_in, queries),
+	TEXT("queries-per-primary", struct raw_transfers_in, queries_per_primary),
+	CYAML_FIELD_END,
+};
+
 static const struct cyaml_schema_field transfers_out_fields[] = {
 	TEXT("limit", struct raw_transfers_out, limit),
 	TEXT("time", struct raw_transfers_out, time),
@@ -210,6 +218,7 @@ static const struct cyaml_schema_field root_fields[] = {
 	LIST("tls", struct raw_config, tls, tls_cnt, &tls),
 	LIST("primaries", struct raw_config, primaries, primaries_cnt, &primary),
 	LIST("secondaries", struct raw_config, secondaries, secondaries_cnt, &secondary),
+	MAP("transfers-in", transfers_in, transfers_in_fields),
 	MAP("transfers-out", transfers_out, transfers_out_fields),
 	MAP("defaults", defaults, defaults_fields),
 	LIST("zones", struct raw_config, zones, zones_cnt, &zone),

@@ -117,6 +117,13 @@ struct raw_secondary {
 	char *tls;
 };
 
+struct raw_transfers_in {
+	char *limit;
+	char *per_primary;
+	char *queries;
+	char *queries_per_primary;
+};
+
 struct raw_transfers_out {
 	char *limit;
 	char *time;
@@ -140,7 +147,7 @@ struct raw_key {
  *
  * Refresh, retry and expire bounds follow what Knot and BIND do (a cap of four weeks, two weeks and 24 weeks); a refresh
  * below two seconds is a mistake in the zone, not a wish. transfer-time is BIND's two hours. No limit on sizes by
- * default: a limit that is guessed breaks somebody's zone.
+ * default: a limit that is guessed breaks somebody's zone. transfer-rate-min is BIND's 10 KiB in five minutes.
  */
 #define CONFIG_ZONE_KEYS(X)                                                                        \
 	X("refresh-min", refresh_min, refresh_min, SECONDS, 1, 31536000, 2)                        \
@@ -154,6 +161,9 @@ struct raw_key {
 	X("record-set-records", record_set_records, limits.rrset_records, COUNT, 0, UINT32_MAX, 0) \
 	X("transfer-time", transfer_time, transfer_time_max, SECONDS, 1, 604800, 7200)             \
 	X("transfer-idle", transfer_idle, transfer_idle_max, SECONDS, 1, 86400, 60)                \
+	X("transfer-rate-min", transfer_rate_min, transfer_rate_min, COUNT, 0, 1073741824, 32)     \
+	X("transfer-messages", transfer_messages, transfer_messages_max, COUNT, 0, UINT64_MAX, 0)  \
+	X("transfer-deltas", transfer_deltas, transfer_deltas_max, COUNT, 0, UINT64_MAX, 0)        \
 	X("zonemd", zonemd, zonemd, POLICY, GATE_OFF, GATE_REQUIRE, GATE_OFF)                      \
 	X("dnssec-check", dnssec_check, dnssec, POLICY, GATE_OFF, GATE_REQUIRE, GATE_WARN)         \
 	X("same-serial", same_serial, same_serial, SAME_SERIAL, 0, 0, CONFIG_SAME_ALERT)           \
@@ -198,6 +208,7 @@ struct raw_config {
 	unsigned primaries_cnt;
 	struct raw_secondary *secondaries;
 	unsigned secondaries_cnt;
+	struct raw_transfers_in *transfers_in;
 	struct raw_transfers_out *transfers_out;
 	struct raw_zone_keys *defaults;
 	struct raw_zone *zones;

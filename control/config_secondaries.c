@@ -1,5 +1,6 @@
 /*
- * The sections `secondaries` and `transfers-out`, and what zones say about them: `allow-transfer` and `notify`.
+ * The sections `secondaries`, `transfers-in` and `transfers-out`, and what zones say about the first: `allow-transfer` and
+ * `notify`.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +12,16 @@
 
 #define SECONDARIES_MAX	     100000
 #define ZONE_SECONDARIES_MAX 256
+
+/*
+ * A SOA query is a socket and a packet or three; a primary that is gone holds its share for six seconds. A transfer
+ * holds a connection and up to 2 MiB of queue; ten per peer is what a stock BIND grants.
+ */
+#define IN_RUNNING_DEFAULT	   48
+#define IN_PER_PRIMARY_DEFAULT	   8
+#define IN_QUERIES_DEFAULT	   384
+#define IN_QUERIES_PRIMARY_DEFAULT 64
+#define IN_MAX			   10000
 
 /* So many at once saturate a network; each costs two messages of buffer. */
 #define RUNNING_DEFAULT 64
@@ -87,6 +98,25 @@ static uint32_t seconds(const struct config_value *v, uint64_t most_s, uint64_t 
 	return (uint32_t)(config_value_duration(v, CONFIG_US_PER_S, most_s * CONFIG_US_PER_S,
 						fallback_s * CONFIG_US_PER_S) /
 			  CONFIG_US_PER_S);
+}
+
+int config_read_transfers_in(const struct raw_config *raw, struct config *c, struct config_errors *e)
+{
+	static const struct raw_transfers_in none;
+	const struct raw_transfers_in *r = raw->transfers_in != NULL ? raw->transfers_in : &none;
+
+	c->transfers_in = (struct config_transfers_in){
+		.running_max = (unsigned)config_value_uint(V("transfers-in.limit", r->limit), 1, IN_MAX,
+							   IN_RUNNING_DEFAULT),
+		.per_primary_max = (unsigned)config_value_uint(V("transfers-in.per-primary", r->per_primary),
+							       1, IN_MAX, IN_PER_PRIMARY_DEFAULT),
+		.queries_max = (unsigned)config_value_uint(V("transfers-in.queries", r->queries), 1, IN_MAX,
+							   IN_QUERIES_DEFAULT),
+		.queries_per_primary_max = (unsigned)config_value_uint(
+			V("transfers-in.queries-per-primary", r->queries_per_primary), 1, IN_MAX,
+			IN_QUERIES_PRIMARY_DEFAULT),
+	};
+	return 0;
 }
 
 int config_read_transfers_out(const struct raw_config *raw, struct config *c, struct config_errors *e)

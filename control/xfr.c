@@ -25,7 +25,9 @@ struct xfr {
 	uint64_t started_ns;
 	uint64_t started_ms;
 	uint64_t octet_ms; /* when the last octet came */
-	struct tsig tsig;  /* with a key; the builder's while there is a build */
+	/* The stretch of time over which the rate is measured: since when, and what had been pushed then. */
+	uint64_t stretch_ms, stretch_pushed;
+	struct tsig tsig; /* with a key; the builder's while there is a build */
 	uint8_t out[2 + XFRIN_REQUEST_MAX + TSIG_RECORD_MAX];
 	char text[BUILD_TEXT_CAP]; /* why we gave up; empty: the builder knows better */
 };
@@ -130,6 +132,28 @@ static void on_ended(void *arg, const char *why)
 	build_end(x->build);
 }
 
+static void begin_stretch(struct xfr *x, uint64_t now)
+{
+	x->stretch_ms = now;
+	x->stretch_pushed = x->pushed;
+}
+
+/* Never without a least rate. */
+static uint64_t stretch_end(const struct xfr *x)
+{
+	if (!x->connected || x->request.rate_min == 0 || x->request.idle_max_s == 0)
+		return UINT64_MAX;
+	return x->stretch_ms + x->request.idle_max_s * UINT64_C(1000);
+}
+
+/* Only known at the end of a stretch. */
+static bool is_slow(const struct xfr *x, uint64_t now)
+{
+	return now >= stretch_end(x) &&
+	       (x->pushed - x->stretch_pushed) * 1000 < x->request.rate_min * (now - x->stretch_ms);
+}
+
+/* While nothing was read it was not the primary that was slow. */
 static void on_room(void *arg)
 {
 	struct xfr *x = arg;
@@ -137,6 +161,7 @@ static void on_room(void *arg)
 	if (x->given_up)
 		return;
 	x->octet_ms = uv_now(x->env->loop);
+	begin_stretch(x, x->octet_ms);
 	link_resume(&x->link);
 }
 
@@ -149,6 +174,8 @@ static void arm(struct xfr *x, uint64_t now)
 
 	if (x->connected && x->request.idle_max_s != 0)
 		at = x->octet_ms + x->request.idle_max_s * UINT64_C(1000);
+	if (stretch_end(x) < at)
+		at = stretch_end(x);
 	if (x->request.qtype == DNS_TYPE_IXFR && now + LONE_SOA_MS < at)
 		at = now + LONE_SOA_MS;
 	if (x->request.time_max_s != 0 && x->started_ms + x->request.time_max_s * UINT64_C(1000) < at)
@@ -165,12 +192,18 @@ static void on_timer(uv_timer_t *timer)
 	bool silent = build_is_starved(x->build);
 	bool complete = build_is_complete(x->build);
 
+	if (now >= stretch_end(x) && !is_slow(x, now))
+		begin_stretch(x, now);
 	if (!complete && x->request.time_max_s != 0 &&
 	    now >= x->started_ms + x->request.time_max_s * UINT64_C(1000))
 		give_up(x, "not complete within %u s (transfer-time)", x->request.time_max_s);
 	else if (silent && x->connected && x->request.idle_max_s != 0 &&
 		 now >= x->octet_ms + x->request.idle_max_s * UINT64_C(1000))
 		give_up(x, "no octet for %u s (transfer-idle)", x->request.idle_max_s);
+	else if (silent && is_slow(x, now))
+		give_up(x, "%llu octets in %llu s (transfer-rate-min: %u a second)",
+			(unsigned long long)(x->pushed - x->stretch_pushed),
+			(unsigned long long)((now - x->stretch_ms) / 1000), x->request.rate_min);
 	else if (silent && x->connected && now >= x->octet_ms + LONE_SOA_MS && build_has_lone_soa(x->build))
 		give_up(x, "a single newer SOA and no differences (RFC 1995 4)");
 	else
@@ -184,6 +217,7 @@ static void on_connected(void *arg)
 
 	x->connected = true;
 	x->octet_ms = uv_now(x->env->loop);
+	begin_stretch(x, x->octet_ms);
 	arm(x, x->octet_ms);
 }
 
@@ -212,7 +246,9 @@ static int begin(struct xfr *x)
 				  .transfer = {.id = random_u16(),
 					       .qtype = x->request.qtype,
 					       .serial = x->request.serial,
-					       .edns = x->request.edns},
+					       .edns = x->request.edns,
+					       .messages_max = x->request.messages_max,
+					       .deltas_max = x->request.deltas_max},
 				  .tsig = x->request.primary->key != NULL ? &x->tsig : NULL,
 				  .keep_max = x->request.keep_max};
 	int ret;

@@ -35,6 +35,11 @@ struct xfr_request {
 	uint32_t time_max_s; /* for all of it; 0: none */
 	uint32_t idle_max_s; /* without an octet; 0: none */
 	uint64_t keep_max;   /* octets of differences to keep; 0: none */
+	/* Octets a second, on average over each idle_max_s; 0: any. */
+	uint32_t rate_min;
+	/* As in xfrin_request. */
+	uint64_t messages_max;
+	uint64_t deltas_max;
 };
 
 struct xfr_result {

@@ -116,6 +116,8 @@ static enum xfrin_verdict begin_delta(struct xfrin *x, const struct xfr_record *
 {
 	if (r->soa_serial != x->at_serial)
 		return XFRIN_CHAIN;
+	if (x->request.deltas_max != 0 && x->deltas == x->request.deltas_max)
+		return XFRIN_DELTAS;
 	x->from_serial = r->soa_serial;
 	x->deltas++;
 	x->state = OLD_RECORDS;
@@ -292,6 +294,8 @@ static enum xfrin_verdict read_message(struct xfrin *x, const uint8_t *msg, size
 	uint16_t id, flags, cnt[4];
 	unsigned i;
 
+	if (x->request.messages_max != 0 && x->messages > x->request.messages_max)
+		return XFRIN_MESSAGES;
 	if (len < DNS_HEADER_LEN)
 		return XFRIN_SHORT;
 	id = wire_get16(&in);
@@ -398,6 +402,10 @@ const char *xfrin_verdict_text(enum xfrin_verdict v)
 		return "not acceptable";
 	case XFRIN_SIGNATURE:
 		return "not signed as it has to be";
+	case XFRIN_MESSAGES:
+		return "more messages than the limit for this zone";
+	case XFRIN_DELTAS:
+		return "more differences than the limit for this zone";
 	}
 	return "unknown";
 }

@@ -36,6 +36,8 @@ enum xfrin_verdict {
 	XFRIN_BEHIND_END,   /* something follows the SOA that ends the transfer */
 	XFRIN_SINK,	    /* the sink refused a record; xfrin.sink_error */
 	XFRIN_SIGNATURE,    /* xfrin_reject: a message is not signed as it has to be */
+	XFRIN_MESSAGES,	    /* more than request.messages_max */
+	XFRIN_DELTAS,	    /* IXFR: more differences than request.deltas_max */
 };
 
 enum xfrin_form {
@@ -49,6 +51,9 @@ struct xfrin_request {
 	uint16_t qtype;	 /* AXFR or IXFR */
 	uint32_t serial; /* IXFR: ours */
 	bool edns;	 /* asks for EXPIRE too (RFC 7314 3) */
+	/* What the answer may have at most; 0: any. */
+	uint64_t messages_max;
+	uint64_t deltas_max;
 };
 
 /*

@@ -11,15 +11,6 @@
 /* One read takes what a long-distance window delivers at once. */
 #define READ_BUF_LEN (256 * 1024)
 
-/*
- * Under way at once. A SOA query is a socket and a packet or three; a primary that is gone holds its share for six
- * seconds. A transfer holds a connection and up to 2 MiB of queue; ten per peer is what a stock BIND grants.
- */
-static const struct dispatch_limits query_limits = {
-	.running_max = 384, .running_per_primary_max = 64, .notify_reserve = 128};
-static const struct dispatch_limits transfer_limits = {
-	.running_max = 48, .running_per_primary_max = 8, .notify_reserve = 16};
-
 const char *const zones_state_text[] = {
 	[ZONES_EMPTY] = "empty",	   [ZONES_CURRENT] = "current",
 	[ZONES_REFRESHING] = "refreshing", [ZONES_TRANSFERRING] = "transferring",
@@ -87,9 +78,20 @@ static void free_parts(struct zones *z)
 	free(z);
 }
 
+/* NOTIFY may go a third beyond. */
+static struct dispatch *queue_new(unsigned primary_cnt, unsigned running_max, unsigned per_primary_max)
+{
+	const struct dispatch_limits limits = {.running_max = running_max,
+					       .running_per_primary_max = per_primary_max,
+					       .notify_reserve = (running_max + 2) / 3};
+
+	return dispatch_new(primary_cnt, &limits);
+}
+
 static int alloc_parts(struct zones *z)
 {
 	const struct config *c = z->env.config;
+	const struct config_transfers_in *in = &c->transfers_in;
 	uint32_t cap = 16;
 
 	/* At most half full, so that a search ends soon and surely. */
@@ -97,8 +99,8 @@ static int alloc_parts(struct zones *z)
 		cap *= 2;
 	z->index_mask = cap - 1;
 	z->index = calloc(cap, sizeof(z->index[0]));
-	z->queries = dispatch_new(c->primary_cnt, &query_limits);
-	z->transfers = dispatch_new(c->primary_cnt, &transfer_limits);
+	z->queries = queue_new(c->primary_cnt, in->queries_max, in->queries_per_primary_max);
+	z->transfers = queue_new(c->primary_cnt, in->running_max, in->per_primary_max);
 	z->deadlines = deadlines_new(c->zone_cnt);
 	z->health = calloc(c->primary_cnt + 1u, sizeof(z->health[0]));
 	z->rdata = malloc(RDATA_LEN_MAX);

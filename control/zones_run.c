@@ -548,6 +548,9 @@ static int start_transfer(struct zone *zn)
 		.limits = c->limits,
 		.time_max_s = c->transfer_time_max,
 		.idle_max_s = c->transfer_idle_max,
+		.rate_min = c->transfer_rate_min,
+		.messages_max = c->transfer_messages_max,
+		.deltas_max = c->transfer_deltas_max,
 		.keep_max = z->env.onward != NULL ? onward_delta_bytes(z->env.config, c) : 0,
 	};
 	char peer[CONFIG_ADDRESS_TEXT_CAP];

@@ -181,7 +181,7 @@ ENDS = {"idle time": stalled_after_messages(3), "total time": dripping(20), "res
 
 @lab.each(how=list(ENDS))
 def test_the_whole_zone_behind_a_failed_difference_ends_in_any_way(net, how):
-    primary, daemon = begin(net, **{"transfer-idle": 2, "transfer-time": 3})
+    primary, daemon = begin(net, **{"transfer-idle": 2, "transfer-time": 3, "transfer-rate-min": 0})
     primary.zone(ZONE, 2)
     primary.transfer = broken_ixfr_then(ENDS[how])
     primary.notify(ZONE)
@@ -211,9 +211,10 @@ def test_the_whole_zone_behind_a_failed_difference_ends_in_any_way(net, how):
     assert not primary.errors, primary.errors
 
 
-@lab.each(what=["deletions", "additions", "differences"])
+@lab.each(what=["deletions", "additions", "differences", "difference count"])
 def test_endless_differences_end_at_a_limit_and_cost_no_memory(net, what):
-    primary, daemon = begin(net, **{"transfer-records": 2000, "transfer-idle": 5, "transfer-time": 20})
+    limit = {"transfer-deltas": 100} if what == "difference count" else {"transfer-records": 2000}
+    primary, daemon = begin(net, **{**limit, "transfer-idle": 5, "transfer-time": 20})
     before = daemon.rss()
 
     def stream(s):
@@ -221,11 +222,11 @@ def test_endless_differences_end_at_a_limit_and_cost_no_memory(net, what):
             whole(s)
             return
         old = s.zone.serial - 1
-        first = [soa(ZONE, s.zone.serial if what != "differences" else old + 1000000), soa(ZONE, old)]
+        first = [soa(ZONE, old + 1000000 if "difference" in what else s.zone.serial), soa(ZONE, old)]
         if what == "additions":
             first.append(s.zone.soa())
         s.send(framed(message(s.request, first)))
-        if what == "differences":
+        if "difference" in what:
             endless_differences(s, old)
         else:
             endless(lambda s, i: Record(f"x{i}.{ZONE}", A, bytes(4)), begin=False)(s)
@@ -235,7 +236,9 @@ def test_endless_differences_end_at_a_limit_and_cost_no_memory(net, what):
     net.wait_serial(ZONE, 2, timeout=30)
     assert kinds(primary, 1) == [IXFR, AXFR]
     last = re.findall(r"ixfr-failed .*", daemon.log())[-1]
-    assert re.search(r"transfer-records|transfer-time|does not exist|is not there", last), last
+    if what == "difference count":
+        assert "(transfer-deltas: 100)" in last, last
+    assert re.search(r"transfer-records|transfer-deltas|transfer-time|does not exist|is not there", last), last
     grown = daemon.rss() - before
     assert grown < 200e6, f"{grown / 1e6:.0f} MB more"
     is_whole(net, 2)

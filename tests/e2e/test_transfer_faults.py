@@ -6,6 +6,7 @@ import random
 import re
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -280,20 +281,53 @@ def test_silent_primary_is_left_after_the_idle_time(net):
 
 
 def test_dripping_primary_is_left_after_the_total_time(net):
-    primary, daemon = begin(net, zone_keys={"transfer-idle": 2, "transfer-time": 3})
+    primary, daemon = begin(net, zone_keys={"transfer-idle": 2, "transfer-time": 3, "transfer-rate-min": 0})
     failed_attempt(net, primary, daemon, dripping(10), r"not complete within 3 s \(transfer-time\)", 2)
     good_attempt(net, primary, 2)
 
 
-@lab.each(case=["records", "bytes", "set", "outside", "duplicates"])
+def test_primary_that_is_slower_than_the_least_rate_is_left(net):
+    primary, daemon = begin(net, zone_keys={"transfer-idle": 2, "transfer-rate-min": 100})
+    failed_attempt(net, primary, daemon, dripping(20), r"\d+ octets in \d+ s \(transfer-rate-min: 100 a second\)", 2)
+    daemon.wait_log(rf"transfer-failed zone=example\. peer={lab.PRIMARY}@53 .*transfer-rate-min: 100")
+    good_attempt(net, primary, 2)
+
+
+def test_no_more_transfers_run_at_a_primary_than_are_configured(net):
+    lock, running, most = threading.Lock(), 0, 0
+
+    def slow(s):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.3)
+        with lock:
+            running -= 1
+        whole(s)
+    primary = ScriptedPrimary(net)
+    primary.transfer = slow
+    names = [f"z{i}." for i in range(6)]
+    for name in names:
+        primary.zone(name, 1)
+    net.lockstepd([{"name": n, "primaries": ["first"]} for n in names],
+                  change={"transfers-in": {"per-primary": 2}})
+    for name in names:
+        net.wait_serial(name, 1)
+    assert most <= 2 and not primary.errors, (most, primary.errors)
+
+
+@lab.each(case=["messages", "records", "bytes", "set", "outside", "duplicates"])
 def test_endless_transfer_ends_at_a_limit_and_costs_no_memory(net, case):
-    keys = {"records": ({"transfer-records": 10000}, r"transfer-records: 10000"),
+    keys = {"messages": ({"transfer-messages": 50}, r"message 51: .*transfer-messages: 50"),
+            "records": ({"transfer-records": 10000}, r"transfer-records: 10000"),
             "bytes": ({"transfer-bytes": 4000000}, r"transfer-bytes: 4000000"),
             "set": ({"record-set-records": 2000}, r"record-set-records: 2000"),
             "outside": ({"transfer-time": 4, "transfer-idle": 2}, "transfer-time"),
             "duplicates": ({"transfer-time": 10, "transfer-idle": 5, "transfer-bytes": 4000000},
                            "transfer-bytes|transfer-time")}
-    makers = {"records": lambda s, i: Record(f"r{i}.{ZONE}", A, bytes(4)),
+    makers = {"messages": lambda s, i: Record(f"r{i}.{ZONE}", A, bytes(4)),
+              "records": lambda s, i: Record(f"r{i}.{ZONE}", A, bytes(4)),
               "bytes": lambda s, i: Record(f"r{i}.{ZONE}", TXT, b"\xff" + bytes(255)),
               "set": lambda s, i: Record(f"set.{ZONE}", A, struct.pack("!I", i)),
               "outside": lambda s, i: Record(f"r{i}.elsewhere.", A, struct.pack("!I", i & 255)),

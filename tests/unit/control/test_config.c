@@ -150,6 +150,13 @@ static void zone_caps_have_defaults(void **state)
 	assert_int_equal(z->limits.rrset_records, 0);
 	assert_int_equal(z->transfer_time_max, 7200);
 	assert_int_equal(z->transfer_idle_max, 60);
+	assert_int_equal(z->transfer_rate_min, 32);
+	assert_int_equal(z->transfer_messages_max, 0);
+	assert_int_equal(z->transfer_deltas_max, 0);
+	assert_int_equal(l.config->transfers_in.running_max, 48);
+	assert_int_equal(l.config->transfers_in.per_primary_max, 8);
+	assert_int_equal(l.config->transfers_in.queries_max, 384);
+	assert_int_equal(l.config->transfers_in.queries_per_primary_max, 64);
 	unload(&l);
 }
 
@@ -909,6 +916,33 @@ static void secondaries_arrive_where_they_belong(void **state)
 	unload(&l);
 }
 
+static void what_transfers_in_may_take_is_configured(void **state)
+{
+	const struct config_zone *z;
+	struct loaded l;
+
+	load_good(&l, BASE PRIMARY
+		  "transfers-in: {limit: 3, per-primary: 2, queries: 7, queries-per-primary: 5}\n"
+		  "defaults: {transfer-rate-min: 0, transfer-deltas: 9}\n"
+		  "zones:\n- {name: a, primaries: [one]}\n"
+		  "- {name: b, primaries: [one], transfer-rate-min: 1000, transfer-messages: 11}\n");
+	assert_int_equal(l.config->transfers_in.running_max, 3);
+	assert_int_equal(l.config->transfers_in.per_primary_max, 2);
+	assert_int_equal(l.config->transfers_in.queries_max, 7);
+	assert_int_equal(l.config->transfers_in.queries_per_primary_max, 5);
+	z = l.config->zones;
+	assert_int_equal(z[0].transfer_rate_min, 0);
+	assert_int_equal(z[0].transfer_deltas_max, 9);
+	assert_int_equal(z[0].transfer_messages_max, 0);
+	assert_int_equal(z[1].transfer_rate_min, 1000);
+	assert_int_equal(z[1].transfer_deltas_max, 9);
+	assert_int_equal(z[1].transfer_messages_max, 11);
+	unload(&l);
+	refused(BASE PRIMARY "transfers-in: {per-primary: 0}\n", NULL,
+		"transfers-in.per-primary: |1 to 10000");
+	refused(BASE PRIMARY "transfers-in: {time: 1h}\n", NULL, "time");
+}
+
 static void what_is_wrong_with_secondaries_is_told(void **state)
 {
 	refused(BASE PRIMARY "secondaries: [{name: a, address: 192.0.2.0/33}]\n", NULL,
@@ -1091,6 +1125,7 @@ int main(void)
 		cmocka_unit_test(errors_are_cut_at_a_line_and_counted),
 		cmocka_unit_test(a_hundred_thousand_zones_load),
 		cmocka_unit_test(secondaries_arrive_where_they_belong),
+		cmocka_unit_test(what_transfers_in_may_take_is_configured),
 		cmocka_unit_test(what_is_wrong_with_secondaries_is_told),
 		cmocka_unit_test(every_key_is_in_the_man_page),
 		cmocka_unit_test(the_examples_are_valid),

@@ -524,6 +524,32 @@ static void authority_and_additional_records_are_skipped(void **state)
 	assert_string_equal(s->out, "whole\n+example. SOA\n");
 }
 
+/* A zone in two messages, with no more than max. */
+static enum xfrin_verdict two_messages(struct stream *s, uint64_t max)
+{
+	struct message *m = next(s);
+
+	s->x->request.messages_max = max;
+	message_soa(m, APEX, 7);
+	assert_int_equal(push(s), XFRIN_MORE);
+	m = next(s);
+	message_soa(m, APEX, 7);
+	return push(s);
+}
+
+static void as_many_messages_as_the_limit_pass(void **state)
+{
+	assert_int_equal(two_messages(*state, 2), XFRIN_DONE);
+}
+
+static void more_messages_than_the_limit_fail(void **state)
+{
+	struct stream *s = *state;
+
+	assert_int_equal(two_messages(s, 1), XFRIN_MESSAGES);
+	assert_describes(s, "message 2: more messages than the limit for this zone");
+}
+
 static void a_record_the_sink_refuses_fails(void **state)
 {
 	struct stream *s = *state;
@@ -670,6 +696,28 @@ static void differences_with_one_record_per_message_are_the_same(void **state)
 	assert_string_equal(s->out, two_deltas);
 }
 
+static void as_many_differences_as_the_limit_pass(void **state)
+{
+	struct stream *s = *state;
+	enum xfrin_verdict v;
+
+	s->x->request.deltas_max = 2;
+	put_deltas(s, false, &v);
+	assert_int_equal(v, XFRIN_DONE);
+}
+
+static void more_differences_than_the_limit_fail_where_they_begin(void **state)
+{
+	struct stream *s = *state;
+	enum xfrin_verdict v;
+
+	s->x->request.deltas_max = 1;
+	put_deltas(s, false, &v);
+	assert_int_equal(v, XFRIN_DELTAS);
+	assert_int_equal(s->x->deltas, 1);
+	assert_describes(s, "message 1, record 6 (example. SOA): more differences than the limit");
+}
+
 static void check_chain(void **state, const uint32_t *soas, size_t cnt, enum xfrin_verdict verdict)
 {
 	struct stream *s = *state;
@@ -796,7 +844,7 @@ static void every_verdict_has_a_text_of_its_own(void **state)
 {
 	int i, j;
 
-	for (i = XFRIN_MORE; i <= XFRIN_SINK; i++) {
+	for (i = XFRIN_MORE; i <= XFRIN_DELTAS; i++) {
 		assert_string_not_equal(xfrin_verdict_text((enum xfrin_verdict)i), "unknown");
 		for (j = XFRIN_MORE; j < i; j++)
 			assert_string_not_equal(xfrin_verdict_text((enum xfrin_verdict)i),
@@ -838,6 +886,8 @@ int main(void)
 		AXFR(an_extended_rcode_is_seen),
 		AXFR(missing_aa_is_noted_not_fatal),
 		AXFR(authority_and_additional_records_are_skipped),
+		AXFR(as_many_messages_as_the_limit_pass),
+		AXFR(more_messages_than_the_limit_fail),
 		AXFR(a_record_the_sink_refuses_fails),
 		AXFR(names_in_the_description_cannot_forge_a_line),
 		AXFR(the_longest_name_does_not_cut_the_reason),
@@ -848,6 +898,8 @@ int main(void)
 		IXFR(two_equal_soas_are_an_empty_whole_zone),
 		IXFR(differences_are_told_apart_and_chained),
 		IXFR(differences_with_one_record_per_message_are_the_same),
+		IXFR(as_many_differences_as_the_limit_pass),
+		IXFR(more_differences_than_the_limit_fail_where_they_begin),
 		IXFR(a_difference_from_another_version_fails),
 		IXFR(a_gap_between_differences_fails),
 		IXFR(a_difference_that_goes_back_fails),

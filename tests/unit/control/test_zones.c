@@ -467,6 +467,7 @@ static void configure(struct bench *b)
 	b->config = (struct config){.builder_threads = 2,
 				    .primaries = &b->config_primary,
 				    .primary_cnt = 1,
+				    .transfers_in = {8, 8, 8, 8},
 				    .zones = z,
 				    .zone_cnt = ZONE_CNT};
 }
