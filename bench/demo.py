@@ -285,6 +285,11 @@ class Show:
         self.end()
 
 
+def end_interrupted():
+    say("\ninterrupted: everything was cleaned up")
+    sys.exit(130)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="bench/demo", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -311,9 +316,13 @@ def main():
             show.run(pages)
             say("\ncleaning up: processes, namespaces, folder, huge pages")
     except KeyboardInterrupt:
-        say("\ninterrupted: everything was cleaned up")
-        sys.exit(130)
+        end_interrupted()
     except (lab.LabError, AssertionError, dns.exception.DNSException, OSError, subprocess.SubprocessError) as e:
+        # dnspython makes a FormError of whatever is raised while it reads a record, what signals raise too.
+        if isinstance(e.__cause__, KeyboardInterrupt):
+            end_interrupted()
+        if isinstance(e.__cause__, SystemExit):
+            raise e.__cause__
         say(f"\n{paint('1;31', 'failed')}: {e}\n(what the processes logged is above; everything was cleaned up)")
         sys.exit(1)
     say(paint(32, "done"))
