@@ -6,23 +6,12 @@
  *   3: as what an open server says, to be sealed, carried in pieces and read: what is read is what was said
  * The keys are made once, and random, so that only what stands before the first sealed octet can be learnt: the hellos.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/holds.h"
+
 #include <unistd.h>
 
 #include "control/tls.h"
 #include "tests/unit/control/identity.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define HOLDS(x)                                                                        \
-	do {                                                                            \
-		if (!(x)) {                                                             \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #x); \
-			abort();                                                        \
-		}                                                                       \
-	} while (0)
 
 struct ends {
 	struct tls_client *client;
