@@ -320,6 +320,18 @@ def one_by_one(net, cls, names, changes, pause):
         return follower.results()
 
 
+@contextlib.contextmanager
+def or_absent(cls, absent):
+    """A rival that cannot be measured is named with the reason; that we cannot be is an error."""
+    try:
+        yield
+    except lab.LabError as e:
+        if cls is servers.Lockstep:
+            raise
+        absent[cls.label] = str(e)
+        say(f"  {cls.label} is not measured: {e}")
+
+
 def measure_single(quick):
     """G8a: rounds of single changes, the servers in turn. Returns the changes."""
     names, rounds, changes, pause = (20000, 1, 10, 0.05) if quick else (1000000, 3, 40, 0.25)
@@ -327,15 +339,10 @@ def measure_single(quick):
     with ground_with_primary("knotd", names) as net:
         for i in range(rounds):
             for cls in [c for c in FIELD if c.label not in absent]:
-                try:
-                    with Wait(f"round {i + 1} of {rounds}: {cls.label} follows {changes} changes, one by one"):
-                        found += [{"round": i + 1, "server": cls.label, "names": names, **c}
-                                  for c in one_by_one(net, cls, names, changes, pause)]
-                except lab.LabError as e:
-                    if cls is servers.Lockstep:
-                        raise
-                    absent[cls.label] = str(e)
-                    say(f"  {cls.label} is not measured: {e}")
+                with or_absent(cls, absent), \
+                        Wait(f"round {i + 1} of {rounds}: {cls.label} follows {changes} changes, one by one"):
+                    found += [{"round": i + 1, "server": cls.label, "names": names, **c}
+                              for c in one_by_one(net, cls, names, changes, pause)]
     return found, absent
 
 
@@ -354,13 +361,8 @@ def measure_steady(quick):
     found, absent = [], {}
     with ground_with_primary("named-update", names) as net:
         for cls in FIELD if rivals_seconds else FIELD[:1]:
-            try:
+            with or_absent(cls, absent):
                 found += steady(net, cls, names, 20, seconds if cls is servers.Lockstep else rivals_seconds)
-            except lab.LabError as e:
-                if cls is servers.Lockstep:
-                    raise
-                absent[cls.label] = str(e)
-                say(f"  {cls.label} is not measured: {e}")
     return found, absent
 
 

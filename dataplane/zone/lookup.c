@@ -4,7 +4,8 @@
  * A lookup is a chain of probes, each "is this suffix an entry?": the whole name first, its parent when there is
  * none, and so on. The probes of a burst go in step: all read their directory slot, then their node, then their
  * block's tags, then their entry, each step asking for the memory of the next, so that a burst waits for memory a
- * few times, not a few times per name. Most names are found by the first probe and leave.
+ * few times, not a few times per name. The first probe has slot and node in one step, as the slots of a zone lie in
+ * caches. Most names are found by it and leave.
  *
  * Ancestors of an entry are entries (empty non-terminals exist), so "is an entry" is true from the closest encloser
  * upwards and false below it. The parent is tried second, since it mostly is the encloser; after that the search
