@@ -114,7 +114,8 @@ def measure_overload(quick):
 
 def measure_workers(quick):
     runs = line.measure_workers(quick)
-    return {"G12": (line.workers_ratio(runs), {}, write_raw("workers", {"runs": runs}))}
+    return {"G12": (line.workers_ratio(runs, "lockstep"), {"5tswap": round(line.workers_ratio(runs, "5tswap"), 3)},
+                    write_raw("workers", {"runs": runs}))}
 
 
 def change_rows(goal, found, absent, share):

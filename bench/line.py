@@ -7,8 +7,10 @@ daemon is stopped, not ended: loading ten million names takes longer than all me
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
+import re
 import signal
 import statistics
 import struct
@@ -115,18 +117,19 @@ def counter_sum(value, name):
 
 
 class Swap:
-    """testpmd with one core and a memif server port, sending every frame back."""
+    """testpmd with so many workers and a queue of the port for each, sending every frame back."""
 
-    def __init__(self, net):
-        self.net, self.socket = net, net.dir / "swap.sock"
+    def __init__(self, net, device, workers, stats_seconds=3600):
+        self.net = net
         memory = memory_of(LOAD_MEMORY_MB)
-        self.argv = ["stdbuf", "-oL", net.program("dpdk-testpmd"), "--lcores", f"0@{cores()[0]},1@{cores()[1]}",
+        lcores = [f"0@{control_core()}", *(f"{i + 1}@{cpu}" for i, cpu in enumerate(workers))]
+        self.argv = ["stdbuf", "-oL", net.program("dpdk-testpmd"), "--lcores", ",".join(lcores),
                      "--no-pci", "--no-telemetry",
                      *(["--in-memory", "-m", memory] if memory else ["--no-huge", "--no-shconf", "-m", "128"]),
-                     "--file-prefix", f"{net.id}-swap",
-                     "--vdev", f"net_memif0,role=server,id=0,socket={self.socket},socket-abstract=no", "--",
-                     "--forward-mode=5tswap", f"--burst={BURST}", "--rxd=1024", "--txd=1024", "--no-mlockall",
-                     "--total-num-mbufs=16384", "--stats-period=3600"]
+                     "--file-prefix", f"{net.id}-swap", "--vdev", device, "--",
+                     "--forward-mode=5tswap", f"--burst={BURST}", "--rxd=1024", "--txd=1024",
+                     f"--rxq={len(workers)}", f"--txq={len(workers)}", f"--nb-cores={len(workers)}", "--no-mlockall",
+                     "--total-num-mbufs=16384", f"--stats-period={stats_seconds}"]
 
     def __enter__(self):
         self.process = lab.Process(self.net, f"swap-{time.monotonic_ns()}", None, self.argv, cwd=self.net.dir).start()
@@ -136,7 +139,15 @@ class Swap:
     def __exit__(self, *_):
         self.process.stop()
         self.net.processes.remove(self.process)
-        self.socket.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def swap_on_memif(net):
+    """A Swap in the server's place; gives its process and socket."""
+    socket = net.dir / "swap.sock"
+    with Swap(net, f"net_memif0,role=server,id=0,socket={socket},socket-abstract=no", [cores()[1]]) as swap:
+        yield swap.process, socket
+    socket.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -219,9 +230,10 @@ def rounds_of(net, daemon, socket, wanted, rounds, seconds):
             for kind in wanted:
                 runs.append({"round": i + 1, "server": "lockstep",
                              **one_run(net, daemon, socket, kind, seconds)})
-        with Wait(f"round {i + 1} of {rounds}: testpmd 5tswap, the same frames"), paused(daemon), Swap(net) as swap:
+        with Wait(f"round {i + 1} of {rounds}: testpmd 5tswap, the same frames"), paused(daemon), \
+                swap_on_memif(net) as swap:
             for kind in swapped:
-                r = load_on(net, swap.process, swap.socket, [*kind.options, "--seconds", seconds, "--echo"])
+                r = load_on(net, *swap, [*kind.options, "--seconds", seconds, "--echo"])
                 runs.append({"round": i + 1, "server": "5tswap", "kind": kind.key,
                              "per_second": r["answered_per_second"], "report": r})
     return runs
@@ -296,9 +308,9 @@ def cut_pcap(file, packets):
     file.write_bytes(data[:at])
 
 
-def memory_port(files):
-    """A port with a queue for each file, that plays its frames for ever."""
-    return {"driver": "vdev", "device": ",".join(["net_pcap0", *(f"rx_pcap={f}" for f in files), "infinite_rx=1"])}
+def memory_device(files):
+    """A device with a queue for each file, that plays its frames for ever; what is sent on it is dropped."""
+    return ",".join(["net_pcap0", *(f"rx_pcap={f}" for f in files), "infinite_rx=1"])
 
 
 def answers_per_second(net, daemon, seconds):
@@ -314,13 +326,21 @@ def answers_per_second(net, daemon, seconds):
     return sent / took
 
 
-def run_workers(net, workers, seconds):
-    """Answers a second of workers whose queues each play frames from memory."""
+def memory_port(files):
+    return {"driver": "vdev", "device": memory_device(files)}
+
+
+def memory_files(net, workers):
     files = []
     for i in range(len(workers)):
         file = write_frames(net, net.dir / f"queue{len(workers)}-{i}.pcap", net.secondary(), SMALL_NAMES, SMALL, i + 1)
         cut_pcap(file, FRAMES_IN_MEMORY)
         files.append(file)
+    return files
+
+
+def run_workers(net, files, workers, seconds):
+    """Answers a second of workers whose queues each play frames from memory."""
     daemon = start_daemon(net, None, [SMALL], workers, [memory_port(files)])
     try:
         lab.wait_until(lambda: daemon.zone(SMALL)["state"] == "current", 60, f"{SMALL} is transferred", pause=0.2)
@@ -330,22 +350,34 @@ def run_workers(net, workers, seconds):
         net.processes.remove(daemon)
 
 
+def run_swap_workers(net, files, workers, seconds):
+    """Frames a second that 5tswap sends back on the same device: what two of this machine's cores are to one."""
+    with Swap(net, memory_device(files), workers, stats_seconds=1) as swap:
+        time.sleep(seconds + 2)  # the first rate it tells is none
+        rates = [int(x) for x in re.findall(r"Tx-pps:\s+(\d+)", swap.process.log())]
+    if len(rates) < 2:
+        raise lab.LabError(f"testpmd told no rate:\n{swap.process.log()[-2000:]}")
+    return statistics.median(rates[1:])
+
+
 def measure_workers(quick):
-    """G12: one worker, two workers, in turn. Returns the runs."""
+    """G12: one worker, two workers, in turn, and the same for 5tswap. Returns the runs."""
     rounds, seconds = (2, 1) if quick else (5, 4)
     first, second = cores()
     runs = []
     with huge_pages(servers.PACKET_MEMORY_MB), lab.Lab() as net:
         net.knotd({SMALL: write_host_zone(net.dir / "small.zone", SMALL, SMALL_NAMES)})
-        for i in range(rounds):
-            for workers in ([second], [first, second]):
-                with Wait(f"round {i + 1} of {rounds}: {len(workers)} worker{'s' * (len(workers) > 1)}, "
-                          "frames from memory"):
-                    runs.append({"round": i + 1, "workers": len(workers),
-                                 "per_second": run_workers(net, workers, seconds)})
+        for i, (server, run), workers in itertools.product(
+                range(rounds), (("lockstep", run_workers), ("5tswap", run_swap_workers)),
+                ([second], [first, second])):
+            with Wait(f"round {i + 1} of {rounds}: {server}, {len(workers)} worker{'s' * (len(workers) > 1)}, "
+                      "frames from memory"):
+                runs.append({"round": i + 1, "server": server, "workers": len(workers),
+                             "per_second": run(net, memory_files(net, workers), workers, seconds)})
     return runs
 
 
-def workers_ratio(runs):
-    one, two = (statistics.median(r["per_second"] for r in runs if r["workers"] == n) for n in (1, 2))
+def workers_ratio(runs, server):
+    one, two = (statistics.median(r["per_second"] for r in runs if (r["server"], r["workers"]) == (server, n))
+                for n in (1, 2))
     return two / one
