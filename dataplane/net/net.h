@@ -109,6 +109,7 @@ int net_dgram_reply(struct net *n, const struct net_dgram *d);
 	X(punt, "frames for the exception port: neither ours nor bad")                                  \
 	X(punt_sent, "frames that the exception port took")                                             \
 	X(punt_full, "frames dropped because the exception port did not take them")                     \
+	X(punt_size, "frames dropped because they are longer than the exception port takes")            \
 	X(punt_none, "frames dropped because they were not ours and the port has no exception port")    \
 	X(exception_packets, "frames sent from the exception port to the wire")                         \
 	X(exception_full, "frames from the exception port dropped because the transmit queue was full") \

@@ -96,6 +96,18 @@ static void add_job(const struct port *p, struct burst *b, struct rte_mbuf *m, c
 	b->query[b->query_cnt++] = m;
 }
 
+/* DPDK's TAP stops a burst at a frame that is too long for it: the frames behind it would be lost with it. */
+static bool punt_possible(struct worker *w, const struct port *p, const struct rte_mbuf *m)
+{
+	if (p->tap_id == PORT_NONE)
+		count(w, NET_CNT_punt_none, 1);
+	else if (m->pkt_len > (uint32_t)p->mtu + PACKET_L2_MAX)
+		count(w, NET_CNT_punt_size, 1);
+	else
+		return true;
+	return false;
+}
+
 /* Stage 1: whose is each frame? */
 static void sort_frame(struct worker *w, const struct port *p, struct burst *b, struct rte_mbuf *m)
 {
@@ -110,8 +122,7 @@ static void sort_frame(struct worker *w, const struct port *p, struct burst *b, 
 		b->drop[b->drop_cnt++] = m;
 		return;
 	}
-	if (v == PACKET_PUNT && p->tap_id == PORT_NONE) {
-		count(w, NET_CNT_punt_none, 1);
+	if (v == PACKET_PUNT && !punt_possible(w, p, m)) {
 		b->drop[b->drop_cnt++] = m;
 		return;
 	}
