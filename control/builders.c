@@ -12,6 +12,7 @@
 
 #include "control/rcode.h"
 #include "control/tally.h"
+#include "dataplane/dns/cutter.h"
 #include "dataplane/zone/arena.h"
 
 /* Enough to keep a thread busy while the loop does something else; times the transfers that run, it is the bound. */
@@ -51,9 +52,9 @@ struct build {
 	struct delta_recorder kept;
 	enum tsig_verdict signature; /* of the last message, with a key */
 	struct build_result result;
-	size_t carry_len;
+	struct cutter cutter;
 	struct xfrin xfrin;
-	uint8_t carry[2 + DNS_MSG_MAX]; /* a message that is not complete yet, with its length */
+	uint8_t carry[CUTTER_FRAME_MAX]; /* the cutter's */
 };
 
 struct builders {
@@ -179,7 +180,7 @@ static void describe_cut(struct build *b)
 
 	snprintf(b->result.text, BUILD_TEXT_CAP,
 		 "the stream ended %s message %llu, after %llu records, before the transfer was complete",
-		 b->carry_len > 0 ? "inside" : "before", (unsigned long long)x->messages + 1,
+		 b->cutter.len > 0 ? "inside" : "before", (unsigned long long)x->messages + 1,
 		 (unsigned long long)x->records);
 }
 
@@ -292,45 +293,19 @@ static void take_message(struct build *b, uint8_t *msg, size_t len)
 	xfrin_message(&b->xfrin, msg, unsigned_len);
 }
 
-/* Cuts octets into messages. Returns the octets used: all of them, unless the verdict is final. */
-static size_t feed(struct build *b, uint8_t *p, size_t len)
-{
-	size_t used = 0;
-
-	while (used < len && b->xfrin.verdict == XFRIN_MORE) {
-		size_t left = len - used, need, take;
-
-		/* The common case is a message that lies in the chunk whole: no copy. */
-		if (b->carry_len == 0 && left >= 2 && left - 2 >= wire_load16(p + used)) {
-			need = wire_load16(p + used);
-			take_message(b, p + used + 2, need);
-			used += 2 + need;
-			continue;
-		}
-		need = b->carry_len < 2 ? 2 : 2u + wire_load16(b->carry);
-		take = need - b->carry_len < left ? need - b->carry_len : left;
-		memcpy(b->carry + b->carry_len, p + used, take);
-		b->carry_len += take;
-		used += take;
-		if (b->carry_len < 2 || b->carry_len < 2u + wire_load16(b->carry))
-			continue;
-		take_message(b, b->carry + 2, b->carry_len - 2);
-		b->carry_len = 0;
-	}
-	return used;
-}
-
 /* Returns whether the transfer has come to its end. */
 static bool work_chunks(struct build *b, struct chunk *list)
 {
 	struct chunk *next;
 
 	for (; list != NULL; list = next) {
-		size_t used = feed(b, list->octets, list->len);
+		struct cutter_span in = {list->octets, list->len}, msg;
 
+		while (b->xfrin.verdict == XFRIN_MORE && cutter_feed(&b->cutter, &in, &msg))
+			take_message(b, msg.at, msg.len);
 		/* Whatever has arrived behind the end makes the transfer wrong; the decoder says so. */
-		if (used < list->len)
-			xfrin_message(&b->xfrin, list->octets + used, list->len - used);
+		if (in.len > 0)
+			xfrin_message(&b->xfrin, in.at, in.len);
 		next = list->next;
 		free(list);
 	}
@@ -619,6 +594,7 @@ int build_open(struct builders *p, const struct build_request *request, const st
 	b->request = *request;
 	b->calls = *calls;
 	b->tail = &b->head;
+	b->cutter.carry = b->carry;
 	delta_recorder_init(&b->kept, request->keep_max);
 	TAILQ_INIT(&b->result.kept);
 	xfrin_init(&b->xfrin, &request->transfer, &sink);
@@ -688,7 +664,7 @@ bool build_has_lone_soa(const struct build *b)
 	bool lone;
 
 	pthread_mutex_lock(&b->pool->lock);
-	lone = is_starved(b) && b->carry_len == 0 && xfrin_is_lone_soa(&b->xfrin);
+	lone = is_starved(b) && b->cutter.len == 0 && xfrin_is_lone_soa(&b->xfrin);
 	pthread_mutex_unlock(&b->pool->lock);
 	return lone;
 }

@@ -105,7 +105,7 @@ static void on_closed(uv_handle_t *handle)
 	}
 	LIST_REMOVE(l, entry);
 	tls_free(l->tls);
-	free(l->in);
+	free(l->cutter.carry);
 	free(l);
 	if (--all->live == 0 && all->stopping)
 		all->env.idle(all->env.arg);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "control/link.h"
-#include "dataplane/dns/protocol.h"
+#include "dataplane/dns/cutter.h"
 
 TAILQ_HEAD(link_requests, link_request);
 
@@ -20,8 +20,7 @@ struct link {
 	struct link_requests requests;
 	unsigned request_cnt;
 	struct tls *tls;
-	uint8_t *in; /* message that is being received, with its length; NULL: none was yet */
-	size_t in_len;
+	struct cutter cutter;	 /* its carry is ours; NULL: no message came yet */
 	bool served;		 /* an answer came on it */
 	bool stream;		 /* lent to a stream */
 	bool spoilt;		 /* not for others: an answer that nobody waits for may come */

@@ -1,4 +1,4 @@
-/* The octets of a connection to a primary: connect, handshake, write, read, and cutting into messages. */
+/* The octets of a connection to a primary: connect, handshake, write, read. */
 #include "control/link_internal.h"
 
 #include <errno.h>
@@ -118,28 +118,18 @@ static void give_message(struct link *l, uint8_t *msg, size_t len, bool last)
 	r->calls.octets(r->calls.arg, msg, len);
 }
 
-static void give_messages(struct link *l, const uint8_t *octets, size_t len)
+static void give_messages(struct link *l, uint8_t *octets, size_t len)
 {
-	if (l->in == NULL)
-		l->in = malloc(2 + DNS_MSG_MAX);
-	if (l->in == NULL) {
+	struct cutter_span in = {octets, len}, msg;
+
+	if (l->cutter.carry == NULL)
+		l->cutter.carry = malloc(CUTTER_FRAME_MAX);
+	if (l->cutter.carry == NULL) {
 		link_close(l, "out of memory");
 		return;
 	}
-	while (len > 0 && l->state == LINK_OPEN) {
-		size_t need = l->in_len < 2 ? 2 : 2u + wire_load16(l->in);
-		size_t part = need - l->in_len < len ? need - l->in_len : len;
-
-		memcpy(l->in + l->in_len, octets, part);
-		l->in_len += part;
-		octets += part;
-		len -= part;
-		if (l->in_len < 2 || l->in_len < 2u + wire_load16(l->in))
-			continue;
-		need = l->in_len;
-		l->in_len = 0;
-		give_message(l, l->in + 2, need - 2, len == 0);
-	}
+	while (l->state == LINK_OPEN && cutter_feed(&l->cutter, &in, &msg))
+		give_message(l, msg.at, msg.len, in.len == 0);
 }
 
 /* Octets that nobody asked for end a connection. Returns whether more may come. */

@@ -2,6 +2,7 @@
  * TCP and TLS connections of a stream thread: framing, pipelining, back-pressure, limits (RFC 7766, 7858).
  */
 #include "control/stream_thread.h"
+#include "dataplane/dns/cutter.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +11,6 @@
 #include <unistd.h>
 
 #define RX_CAP_FIRST 2048 /* most requests are below 100 octets; several pipelined ones arrive in one read */
-#define FRAME_MAX    (2 + DNS_MSG_MAX)
 
 /* Nothing is to be sent first, nobody to be waited for: the next request may be looked at. */
 static bool conn_is_free(const struct stream_conn *c)
@@ -161,34 +161,28 @@ static bool answer_request(struct stream_thread *t, struct stream_conn *c, const
  */
 static bool conn_process(struct stream_thread *t, struct stream_conn *c)
 {
-	uint32_t pos = 0;
+	struct cutter_span in = {c->rx, c->rx_len}, msg;
 
-	while (conn_is_free(c) && c->rx_len - pos >= 2) {
-		uint32_t len = wire_load16(c->rx + pos);
-
-		if (c->rx_len - pos - 2 < len)
-			break;
-		if (!answer_request(t, c, c->rx + pos + 2, len)) {
+	while (conn_is_free(c) && cutter_take(&in, &msg)) {
+		if (!answer_request(t, c, msg.at, (uint32_t)msg.len)) {
 			stream_count(t, STREAM_CNT_closed_error, 1);
 			t->out_len = 0;
 			return false;
 		}
 		conn_active(t, c);
-		pos += 2 + len;
-		if (STREAM_OUT_CAP - t->out_len < FRAME_MAX && conn_send(t, c) < 0)
+		if (STREAM_OUT_CAP - t->out_len < CUTTER_FRAME_MAX && conn_send(t, c) < 0)
 			return false;
 	}
-	if (pos > 0) {
-		c->rx_len -= pos;
-		memmove(c->rx, c->rx + pos, c->rx_len);
-	}
+	if (in.at != c->rx)
+		memmove(c->rx, in.at, in.len);
+	c->rx_len = (uint32_t)in.len;
 	return t->out_len == 0 || conn_send(t, c) == 0;
 }
 
 /* Room for the whole request that is being received. */
 static int conn_grow(struct stream_conn *c)
 {
-	uint32_t need = c->rx_len >= 2 ? 2u + wire_load16(c->rx) : 2;
+	uint32_t need = (uint32_t)cutter_need(c->rx, c->rx_len);
 	uint8_t *rx;
 
 	if (c->rx_cap >= need && c->rx_len < c->rx_cap)
@@ -284,7 +278,7 @@ static bool conn_transfer(struct stream_thread *t, struct stream_conn *c)
 		return false;
 	if (c->tx != NULL)
 		return true;
-	len = xfrout_fill(c->transfer, t->out, FRAME_MAX, t->now_ms);
+	len = xfrout_fill(c->transfer, t->out, CUTTER_FRAME_MAX, t->now_ms);
 	if (len == 0) {
 		xfrout_close(c->transfer, t->now_ms);
 		c->transfer = NULL;

@@ -13,6 +13,7 @@
  */
 #include "control/tsig.h"
 #include "control/xfrin.h"
+#include "dataplane/dns/cutter.h"
 #include "tests/fuzz/holds.h"
 
 #include <openssl/evp.h>
@@ -39,6 +40,7 @@ struct sender {
 struct receiver {
 	struct tsig tsig;
 	struct xfrin *xfrin;
+	struct cutter cutter;
 	struct sender *primary;
 	unsigned accepted;
 	bool differs; /* a message that was let through is not the primary's next */
@@ -95,17 +97,17 @@ static void sign(struct sender *s, uint8_t *msg, size_t *len)
 	      0);
 }
 
-static void receive(struct receiver *r, const uint8_t *msg, size_t len)
+static void take(struct receiver *r, const struct cutter_span *msg)
 {
-	uint8_t *copy = exact_copy(msg, len);
+	uint8_t *copy = exact_copy(msg->at, msg->len);
 	const struct sender *s = r->primary;
-	size_t got = len;
+	size_t got = msg->len;
 	enum tsig_verdict v = tsig_verify_response(&r->tsig, copy, NOW, &got);
 
 	HOLDS(v != TSIG_FAULT && v != TSIG_NONE);
 	if (v != TSIG_OK && v != TSIG_PENDING) {
-		HOLDS(got == len && memcmp(copy, msg, len) == 0);
-		xfrin_reject(r->xfrin, copy, len);
+		HOLDS(got == msg->len && memcmp(copy, msg->at, msg->len) == 0);
+		xfrin_reject(r->xfrin, copy, msg->len);
 	} else {
 		unsigned i = r->accepted++;
 
@@ -115,6 +117,23 @@ static void receive(struct receiver *r, const uint8_t *msg, size_t len)
 		xfrin_message(r->xfrin, copy, got);
 	}
 	free(copy);
+}
+
+/* On the stream, in two pieces; the last octet of the message says which. */
+static void receive(struct receiver *r, const uint8_t *msg, size_t len)
+{
+	size_t cut = msg[len - 1] % (2 + len), taken = 0;
+	uint8_t *frame = malloc(2 + len);
+	struct cutter_span pieces[2] = {{frame, cut}, {frame + cut, 2 + len - cut}}, one;
+
+	HOLDS(frame != NULL && len >= DNS_HEADER_LEN);
+	wire_store16(frame, (uint16_t)len);
+	memcpy(frame + 2, msg, len);
+	for (unsigned i = 0; i < 2; i++)
+		for (; cutter_feed(&r->cutter, &pieces[i], &one); taken++)
+			take(r, &one);
+	HOLDS(taken == 1 && r->cutter.len == 0);
+	free(frame);
 }
 
 /* Octets of the step; 0: the script is at its end. */
@@ -181,9 +200,10 @@ static void run(struct tsig_key *key, const uint8_t *data, size_t len)
 	uint8_t request[512] = {0};
 	size_t request_len = DNS_HEADER_LEN, at = 0, used;
 	struct sender s = {0};
-	struct receiver r = {.xfrin = decoder(), .primary = &s};
+	struct receiver r = {
+		.xfrin = decoder(), .cutter = {.carry = malloc(CUTTER_FRAME_MAX)}, .primary = &s};
 
-	HOLDS(tsig_client_init(&r.tsig, key) == 0);
+	HOLDS(r.cutter.carry != NULL && tsig_client_init(&r.tsig, key) == 0);
 	HOLDS(tsig_sign_request(&r.tsig, request, sizeof(request), NOW, &request_len) == 0);
 	memcpy(s.chain, r.tsig.mac, r.tsig.mac_len);
 	s.chain_len = r.tsig.mac_len;
@@ -195,6 +215,7 @@ static void run(struct tsig_key *key, const uint8_t *data, size_t len)
 		free(s.sent[--s.sent_cnt]);
 	free(s.pending);
 	free(r.xfrin);
+	free(r.cutter.carry);
 	tsig_fini(&r.tsig);
 }
 

@@ -3,7 +3,8 @@
  *   0: to a server, from the first octet on (a hello, or not)
  *   1: to a client that has said its hello
  *   2: to a client that is open: as if somebody had put them on the wire
- *   3: as what an open server says, to be sealed, carried in pieces and read: what is read is what was said
+ *   3: as what an open server says, to be sealed, carried in pieces and read: what is read is what was said, and the
+ *      messages cut from what is read, as it is read, are those that were in it
  * The keys are made once, and random, so that only what stands before the first sealed octet can be learnt: the hellos.
  */
 #include "tests/fuzz/holds.h"
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/tls.h"
+#include "dataplane/dns/cutter.h"
 #include "tests/unit/control/identity.h"
 
 struct ends {
@@ -84,16 +86,34 @@ static void take_garbage(struct tls *t, const uint8_t *data, size_t len)
 	HOLDS(was_open || !tls_is_open(t));
 }
 
+/* The messages of what was read last are the next of what was said, from *said on. */
+static void cut(struct cutter *c, uint8_t *octets, size_t len, struct cutter_span *said)
+{
+	struct cutter_span in = {octets, len}, got, want;
+
+	while (cutter_feed(c, &in, &got)) {
+		HOLDS(cutter_take(said, &want));
+		HOLDS(got.len == want.len && memcmp(got.at, want.at, got.len) == 0);
+	}
+}
+
 static void take_said(struct tls *from, struct tls *to, const uint8_t *data, size_t len)
 {
 	size_t step = 1 + (len > 0 ? data[0] : 0), at = 0, got;
-	uint8_t *octets = malloc(len + 1);
+	uint8_t *octets = malloc(len + 1), *copy = exact_copy(data, len);
+	struct cutter c = {.carry = malloc(CUTTER_FRAME_MAX)};
+	struct cutter_span said = {copy, len}, more;
 
-	HOLDS(octets != NULL);
+	HOLDS(octets != NULL && c.carry != NULL);
 	carry(from, to, data, len, step);
-	while (tls_read(to, octets + at, len + 1 - at < step ? len + 1 - at : step, &got) == TLS_OPEN)
+	while (tls_read(to, octets + at, len + 1 - at < step ? len + 1 - at : step, &got) == TLS_OPEN) {
+		cut(&c, octets + at, got, &said);
 		at += got;
+	}
 	HOLDS(at == len && memcmp(octets, data, len) == 0);
+	HOLDS(!cutter_take(&said, &more) && c.len == said.len);
+	free(c.carry);
+	free(copy);
 	free(octets);
 }
 

@@ -1,9 +1,10 @@
 /*
  * Fuzz target: the stream of a transfer into the decoder and the real builder. An input is one octet of options and
- * then the stream as on TCP: messages behind their two-octet lengths.
+ * then the stream as on TCP: messages behind their two-octet lengths, cut apart as everywhere.
  *   bit 0: the request was IXFR from the base version below, serial 1; otherwise AXFR
  *   bit 1: limits on records, octets and records of a set
  *   bit 2: the base version has corners: a cut with glue, a DNAME, a wildcard, an NSEC chain, NSEC3 names
+ *   bits 3 to 7: octets of the pieces in which the stream comes; 0: it comes whole
  * The id of the request is 0, the zone "example.".
  *
  * Whatever is accepted as complete must be a zone: the serial announced, the SOA first, nothing outside the apex,
@@ -13,6 +14,7 @@
 #include <urcu-qsbr.h>
 
 #include "control/xfrin.h"
+#include "dataplane/dns/cutter.h"
 #include "dataplane/zone/arena.h"
 #include "dataplane/zone/builder.h"
 #include "tests/fuzz/holds.h"
@@ -204,23 +206,28 @@ static void check_snapshot(struct run *r, const struct xfrin *x)
 	snapshot_retire(s);
 }
 
-/* The messages, each in a block of its exact size. */
-static enum xfrin_verdict decode(struct xfrin *x, const uint8_t *p, size_t len)
+/* In pieces of step octets, as they may come; the messages each in a block of its exact size. */
+static enum xfrin_verdict decode(struct xfrin *x, const uint8_t *p, size_t len, size_t step)
 {
+	struct cutter c = {.carry = malloc(CUTTER_FRAME_MAX)};
 	enum xfrin_verdict v = XFRIN_MORE;
 
-	while (len >= 2 && v == XFRIN_MORE) {
-		size_t want = wire_load16(p);
-		uint8_t *copy;
+	HOLDS(c.carry != NULL);
+	while (len > 0 && v == XFRIN_MORE) {
+		size_t part = step < len ? step : len;
+		uint8_t *piece = exact_copy(p, part), *copy;
+		struct cutter_span in = {piece, part}, msg;
 
-		if (want > len - 2)
-			break;
-		copy = exact_copy(p + 2, want);
-		v = xfrin_message(x, copy, want);
-		free(copy);
-		p += 2 + want;
-		len -= 2 + want;
+		while (v == XFRIN_MORE && cutter_feed(&c, &in, &msg)) {
+			copy = exact_copy(msg.at, msg.len);
+			v = xfrin_message(x, copy, msg.len);
+			free(copy);
+		}
+		free(piece);
+		p += part;
+		len -= part;
 	}
+	free(c.carry);
 	return v;
 }
 
@@ -234,7 +241,7 @@ static void run(struct run *r, uint8_t options, const uint8_t *data, size_t len)
 	HOLDS(x != NULL);
 	memcpy(request.apex, apex, sizeof(apex));
 	xfrin_init(x, &request, &sink);
-	if (decode(x, data, len) == XFRIN_DONE)
+	if (decode(x, data, len, options >> 3 == 0 ? SIZE_MAX : options >> 3) == XFRIN_DONE)
 		check_snapshot(r, x);
 	HOLDS(strlen(xfrin_describe(x, text)) < XFRIN_TEXT_CAP);
 	if (r->builder != NULL)

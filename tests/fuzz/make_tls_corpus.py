@@ -70,6 +70,7 @@ def main():
         "open-hello": bytes([OPEN]) + server,
         "said-nothing": bytes([SAID]),
         "said-one": bytes([SAID, 0]),
+        "said-messages": bytes([SAID]) + b"\0\x0c" + bytes(12) + b"\0\0" + b"\0\1x" + b"\1\0" + bytes(256) + b"\0\7cut",
         "said-much": bytes([SAID, 77]) + bytes(range(256)) * 160,
     }
     for name, octets in seeds.items():

@@ -64,6 +64,10 @@ def seeds():
     yield "axfr-refused", stream(0, AXFR, message(request(AXFR), rcode=5))
     yield "axfr-extended-rcode", stream(0, AXFR, message(request(AXFR), additional=[
         Record(".", 41, b"", ttl=1 << 24, rdclass=1232)]))
+    yield "axfr-octet-by-octet", stream(1 << 3, AXFR, *[[r] for r in zone])
+    yield "axfr-pieces-zero-length", stream(31 << 3, AXFR, zone[:5], b"", zone[5:])
+    yield "axfr-pieces-cut", stream(7 << 3, AXFR, zone[:5], zone[5:])[:-3]
+    yield "ixfr-pieces", stream(1 | 13 << 3, IXFR, *[[r] for r in changes])
     yield "axfr-zero-length", stream(0, AXFR, b"", zone)
     yield "ixfr", stream(1, IXFR, changes)
     yield "ixfr-one-record-per-message", stream(1, IXFR, *[[r] for r in changes])
