@@ -21,6 +21,7 @@ struct ctl_env {
 	const struct watch *watch;
 	struct stream *stream;		      /* NULL: TCP is off */
 	struct answer_engine *const *engines; /* the workers', net_worker_cnt of them */
+	struct answer_engine *own_engine;     /* the control loop's, for what workers leave to it */
 	struct log *log;
 	void (*stop)(void *arg); /* what "stop" does */
 	void *stop_arg;

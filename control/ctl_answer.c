@@ -64,6 +64,7 @@ static void give(struct ctl *ctl, struct ctl_offer *offer)
 	ctl->offers = offer;
 	for (unsigned i = 0; i < workers; i++)
 		answer_engine_offer_config(ctl->env.engines[i], &offer->config);
+	answer_engine_offer_config(ctl->env.own_engine, &offer->config);
 	if (ctl->env.stream != NULL)
 		stream_offer_config(ctl->env.stream, &offer->config);
 }

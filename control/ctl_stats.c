@@ -37,12 +37,17 @@ static json_t *described(const struct counter_text text[], unsigned cnt)
 	return list;
 }
 
-static json_t *answer_counters_of(const struct ctl *ctl, unsigned worker)
+static json_t *engine_counters(const struct answer_engine *engine)
 {
 	uint64_t value[ANSWER_COUNTER_CNT];
 
-	answer_counters(ctl->env.engines[worker], value);
+	answer_counters(engine, value);
 	return counters(answer_counter_text, value, ANSWER_COUNTER_CNT);
+}
+
+static json_t *answer_counters_of(const struct ctl *ctl, unsigned worker)
+{
+	return engine_counters(ctl->env.engines[worker]);
 }
 
 static json_t *net_counters_of(const struct ctl *ctl, unsigned worker)
@@ -214,8 +219,9 @@ void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args)
 {
 	const struct ctl *ctl = conn->ctl;
 	json_t *result =
-		json_pack("{s:{s:o, s:o}, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "answer", "workers",
-			  per_worker(ctl, answer_counters_of), "stream", stream_answers(ctl), "net",
+		json_pack("{s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "answer", "workers",
+			  per_worker(ctl, answer_counters_of), "control",
+			  engine_counters(ctl->env.own_engine), "stream", stream_answers(ctl), "net",
 			  "workers", per_worker(ctl, net_counters_of), "pace", paces(ctl), "ports",
 			  ports(ctl), "stream", stream_counts(ctl), "zones", zones_counts(ctl), "onward",
 			  onward_counts(ctl), "arena", arena(ctl));

@@ -280,6 +280,7 @@ static int services_start(struct daemon *d, struct net_error *err)
 			      .log = d->log,
 			      .net = d->net,
 			      .engines = d->engines,
+			      .own_engine = d->asker.engine,
 			      .stop = daemon_stop,
 			      .stop_arg = d};
 	struct watch_env watch = {.loop = &d->loop,

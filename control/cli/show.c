@@ -375,26 +375,28 @@ static void show_counters(const char *title, const json_t *const lists[], size_t
 	}
 }
 
-#define THREADS_MAX 130 /* lockstepd has at most 128 workers, and the streams */
+#define THREADS_MAX 130 /* lockstepd has at most 128 workers, the streams and the control loop */
 
-static void show_threads(const char *title, const json_t *workers, const json_t *stream,
-			 const json_t *describe)
+/* rest: the counters of the threads that are no workers, by name; NULL: there are none. */
+static void show_threads(const char *title, const json_t *workers, const json_t *rest, const json_t *describe)
 {
+	static const char *const others[][2] = {{"stream", "tcp"}, {"control", "control"}};
 	const json_t *lists[THREADS_MAX];
 	char head[THREADS_MAX][TEXT_CAP];
 	const char *heads[THREADS_MAX];
 	size_t cnt = 0;
 
-	for (size_t i = 0; i < json_array_size(workers) && cnt < THREADS_MAX - 1; i++, cnt++) {
+	for (size_t i = 0; i < json_array_size(workers) && cnt < THREADS_MAX - 2; i++, cnt++) {
 		const json_t *w = json_array_get(workers, i);
 
 		lists[cnt] = json_object_get(w, "counters");
 		snprintf(head[cnt], TEXT_CAP, "worker %" PRId64, int_of(w, "worker"));
 		heads[cnt] = head[cnt];
 	}
-	if (json_is_object(stream)) {
-		lists[cnt] = stream;
-		heads[cnt++] = "tcp";
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		lists[cnt] = json_object_get(rest, others[i][0]);
+		heads[cnt] = others[i][1];
+		cnt += json_is_object(lists[cnt]);
 	}
 	show_counters(title, lists, cnt, heads, describe);
 }
@@ -438,7 +440,7 @@ void show_stats(const json_t *result)
 	printf("zone memory: %s used, %s taken from the system, %s at most\n",
 	       octets(int_of(arena, "bytes_used"), a), octets(int_of(arena, "bytes_resident"), b),
 	       octets(int_of(arena, "bytes_max"), c));
-	show_threads("answers", json_object_get(answer, "workers"), json_object_get(answer, "stream"),
+	show_threads("answers", json_object_get(answer, "workers"), answer,
 		     json_object_get(describe, "answer"));
 	show_threads("packets", json_object_get(json_object_get(result, "net"), "workers"), NULL,
 		     json_object_get(describe, "net"));

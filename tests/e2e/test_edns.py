@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """EDNS options and rate limits on the wire, read by dnspython; cookies and ZONEVERSION beside what rivals answer."""
 
+import base64
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.tsigkeyring
 
 ZONE = "example."
 NSID, EXPIRE, COOKIE, KEEPALIVE, REPORT_CHANNEL, ZONEVERSION = 3, 9, 10, 11, 18, 19
@@ -140,6 +142,34 @@ def test_a_secret_rolls_over_at_run_time(net):
     os.chmod(secrets(net, OLD), 0o644)
     assert "others may read" in daemon.ctl_raw("cookies", "reload").stderr
     assert cookie_of(net, newer)[0] == dns.rcode.NOERROR, "the former secret stays"
+
+
+def test_signed_questions_are_answered_with_the_new_secret_and_counted(net):
+    """They are the control loop's, which has the keys; a bad cookie does not get that far."""
+    key, secret = "transfer.key.", base64.b64encode(bytes(range(32))).decode()
+    ring, file = dns.tsigkeyring.from_text({key: secret}), net.dir / "transfer.key"
+    file.write_text(f'key "{key}" {{ algorithm hmac-sha256; secret "{secret}"; }};')
+    file.chmod(0o600)
+    daemon = served(net, {"server": {"cookies": "required", "cookie-secrets": secrets(net, OLD)},
+                          "keys": [{"name": key, "file": str(file)}]})
+
+    def signed(cookie):
+        request = dns.message.make_query(ZONE, "SOA", use_edns=0, payload=1232,
+                                         options=[dns.edns.GenericOption(COOKIE, cookie)])
+        request.use_tsig(ring, key)
+        reply = dns.message.from_wire(net.exchange(request.to_wire()), keyring=ring, request_mac=request.mac)
+        return reply.rcode(), {int(o.otype): octets(o) for o in reply.options}.get(COOKIE)
+
+    rcode, cookie = signed(CLIENT)
+    assert rcode == BADCOOKIE and signed(cookie)[0] == dns.rcode.NOERROR, rcode
+    secrets(net, NEW)
+    assert daemon.ctl("cookies", "reload")["secrets"] == 1
+    rcode, newer = signed(cookie)
+    assert rcode == BADCOOKIE and signed(newer)[0] == dns.rcode.NOERROR, rcode
+    assert cookie_of(net, newer)[0] == dns.rcode.NOERROR, "the workers' is the same"
+    counters = daemon.ctl("stats")["answer"]["control"]
+    assert counters["queries_udp"] == counters["noerror"] == 2, counters
+    assert "control" in daemon.ctl_raw("stats").stdout
 
 
 def test_a_cookie_without_a_question(net):

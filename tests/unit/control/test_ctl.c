@@ -1230,6 +1230,8 @@ static void status_and_stats_have_their_sections(void **state)
 	a = ask(w, &c, "{\"version\":1,\"command\":\"stats\",\"args\":{\"describe\":true}}");
 	s = result(a);
 	assert_int_equal(json_array_size(json_object_get(json_object_get(s, "answer"), "workers")), 2);
+	assert_int_equal(json_object_size(json_object_get(json_object_get(s, "answer"), "control")),
+			 ANSWER_COUNTER_CNT);
 	assert_int_equal(json_array_size(json_object_get(s, "ports")), 1); /* the other one is gone */
 	assert_true(json_is_null(json_object_get(s, "stream")));
 	assert_int_equal(json_object_size(json_object_get(s, "zones")), ZONES_COUNTER_CNT);
