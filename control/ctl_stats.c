@@ -218,13 +218,12 @@ static json_t *descriptions(void)
 void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args)
 {
 	const struct ctl *ctl = conn->ctl;
-	json_t *result =
-		json_pack("{s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "answer", "workers",
-			  per_worker(ctl, answer_counters_of), "control",
-			  engine_counters(ctl->env.own_engine), "stream", stream_answers(ctl), "net",
-			  "workers", per_worker(ctl, net_counters_of), "pace", paces(ctl), "ports",
-			  ports(ctl), "stream", stream_counts(ctl), "zones", zones_counts(ctl), "onward",
-			  onward_counts(ctl), "arena", arena(ctl));
+	json_t *result = json_pack("{s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "answer",
+				   "workers", per_worker(ctl, answer_counters_of), "control",
+				   engine_counters(ctl->env.own_engine), "stream", stream_answers(ctl), "net",
+				   "workers", per_worker(ctl, net_counters_of), "pace", paces(ctl), "ports",
+				   ports(ctl), "stream", stream_counts(ctl), "zones", zones_counts(ctl),
+				   "onward", onward_counts(ctl), "arena", arena(ctl));
 
 	if (result != NULL && args->describe && json_object_set_new(result, "describe", descriptions()) < 0) {
 		json_decref(result);

@@ -135,7 +135,7 @@ static void on_up_to_date(struct step *st)
 
 	if (s->activity != SECONDARY_TRANSFERRING)
 		return;
-	if (s->content == SECONDARY_NO_CONTENT || primary_expired(st->e)) {
+	if (s->content == SECONDARY_NO_CONTENT || s->cut_short || primary_expired(st->e)) {
 		secondary_next_primary(st);
 		return;
 	}
@@ -158,7 +158,9 @@ static void on_not_received(struct step *st)
 
 	if (s->activity != SECONDARY_TRANSFERRING)
 		return;
-	if (st->e->again)
+	if (s->cut_short)
+		secondary_next_primary(st);
+	else if (st->e->again)
 		secondary_transfer(st, s->whole);
 	else if (st->e->fall_back && !s->whole)
 		secondary_transfer(st, true);
@@ -306,6 +308,19 @@ static void on_notify(struct step *st)
 	}
 }
 
+/* A verifier has a time limit of its own, and what it looks at may be what is wanted. */
+static void cut_short(struct step *st)
+{
+	struct secondary *s = st->s;
+
+	if (s->activity == SECONDARY_CHECKING || s->cut_short)
+		return;
+	s->cut_short = true;
+	st->a.what |= SECONDARY_CANCEL;
+	if (s->activity == SECONDARY_QUERYING)
+		secondary_begin_forced(st);
+}
+
 static void on_operator(struct step *st)
 {
 	struct secondary *s = st->s;
@@ -320,8 +335,9 @@ static void on_operator(struct step *st)
 				      promote ? SECONDARY_BY_OPERATOR : (enum secondary_class)s->class);
 		st->a.wait_round = s->round;
 	} else if (force) {
-		s->forced_next = true;
 		st->a.wait_round = s->round + 1;
+		s->forced_next = true;
+		cut_short(st);
 	} else {
 		st->a.wait_round = s->round;
 	}

@@ -120,6 +120,11 @@ enum secondary_action {
 	SECONDARY_PUBLISH_HELD = 1 << 17, /* serve what is held */
 	SECONDARY_DROP_HELD = 1 << 18,
 	SECONDARY_PUBLISH_KEPT = 1 << 19, /* serve the version that the operator goes back to */
+	/*
+	 * End what runs: of a query nothing is to be heard any more, a transfer is reported (it may have succeeded
+	 * meanwhile). Before any other action.
+	 */
+	SECONDARY_CANCEL = 1 << 20,
 };
 
 struct secondary_actions {
@@ -162,6 +167,7 @@ struct secondary {
 	bool whole; /* the transfer asked for last is an AXFR: no difference from ours can help, or IXFR failed */
 	bool forced;	  /* this round transfers whatever the serials are */
 	bool forced_next; /* and so will the next, right after this one */
+	bool cut_short;	  /* this one is being ended for its sake */
 	bool round_newer; /* in this round a primary has a newer serial, and its transfer has not succeeded */
 	bool round_equal; /* ... our serial */
 	bool round_lower; /* ... a lower or incomparable one */

@@ -31,6 +31,8 @@ int64_t secondary_failed_delay(const struct secondary *s, uint32_t random);
 void secondary_begin_round(struct step *st, uint16_t first, enum secondary_class class);
 /* ok: the timer of REFRESH, otherwise of RETRY, is next. changed: it was worth the question. May begin the next. */
 void secondary_end_round(struct step *st, bool ok, bool changed);
+/* A round that transfers whatever the serials are. One that was cut short for it ends without a word: who waits for it waits on. */
+void secondary_begin_forced(struct step *st);
 /* This primary did not help; what the round has found counts when all have been asked. */
 void secondary_next_primary(struct step *st);
 void secondary_transfer(struct step *st, bool whole); /* from the primary asked last */

@@ -185,6 +185,19 @@ static void wait_for_wanted(struct step *st)
 	st->a.what |= SECONDARY_NOTE_AHEAD;
 }
 
+void secondary_begin_forced(struct step *st)
+{
+	struct secondary *s = st->s;
+	/* Whoever kept us waiting is not the first to be asked, if there is another one. */
+	uint16_t first = s->cut_short ? (uint16_t)(s->asked + 1) : s->asked;
+
+	s->activity = SECONDARY_IDLE;
+	s->forced_next = false;
+	s->cut_short = false;
+	s->forced = true;
+	secondary_begin_round(st, first, SECONDARY_BY_OPERATOR);
+}
+
 void secondary_end_round(struct step *st, bool ok, bool changed)
 {
 	struct secondary *s = st->s;
@@ -205,11 +218,8 @@ void secondary_end_round(struct step *st, bool ok, bool changed)
 	}
 	count_fruitless(st, changed);
 	wait_for_wanted(st);
-	if (s->forced_next) {
-		s->forced_next = false;
-		s->forced = true;
-		secondary_begin_round(st, s->asked, SECONDARY_BY_OPERATOR);
-	}
+	if (s->forced_next)
+		secondary_begin_forced(st);
 	secondary_take_deferred(st);
 }
 
@@ -243,7 +253,9 @@ void secondary_next_primary(struct step *st)
 {
 	struct secondary *s = st->s;
 
-	if (++s->step < s->primary_cnt)
+	if (s->cut_short)
+		secondary_begin_forced(st);
+	else if (++s->step < s->primary_cnt)
 		ask_primary(st);
 	else if (s->has_best)
 		transfer_from_best(st);

@@ -299,7 +299,7 @@ int xfr_start(struct xfr_env *env, const struct xfr_request *request, xfr_done_f
 	return 0;
 }
 
-void xfr_cancel(struct xfr *x)
+void xfr_cancel(struct xfr *x, const char *why)
 {
-	give_up(x, "cancelled");
+	give_up(x, "%s", why);
 }

@@ -71,5 +71,5 @@ typedef void (*xfr_done_fn)(void *arg, struct xfr_result *result);
 int xfr_start(struct xfr_env *env, const struct xfr_request *request, xfr_done_fn done, void *arg,
 	      struct xfr **out);
 
-/* done follows, with what became of it: it may have succeeded meanwhile. */
-void xfr_cancel(struct xfr *x);
+/* done follows, with what became of it: it may have succeeded meanwhile. why: for the result. */
+void xfr_cancel(struct xfr *x, const char *why);

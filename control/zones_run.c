@@ -186,8 +186,28 @@ static void move_on_notify(struct zone *zn)
 		zn->notify_ns = 0;
 }
 
+/* What ran has ended: makes room for the next. */
+static void leave_queue(struct zone *zn)
+{
+	dispatch_drop(zn->queue, &zn->item);
+	zn->queue = NULL;
+	zn->run.query = NULL;
+}
+
+static void cancel_running(struct zone *zn)
+{
+	if (zn->queue == zn->all->queries) {
+		refresh_cancel(zn->run.query);
+		leave_queue(zn);
+	} else {
+		xfr_cancel(zn->run.transfer, "ended by an order to transfer the zone anew");
+	}
+}
+
 static void perform(struct zone *zn, const struct secondary_actions *a)
 {
+	if (a->what & SECONDARY_CANCEL)
+		cancel_running(zn);
 	if (a->what & SECONDARY_DROP_HELD)
 		zone_drop_held(zn);
 	if (a->what & SECONDARY_HOLD)
@@ -238,14 +258,6 @@ struct secondary_actions zone_event(struct zone *zn, struct secondary_event *e)
 	else if (a.what & SECONDARY_ROUND_FAILED)
 		zone_call_waiters(zn, a.ended_round, zn->last_error != NULL ? zn->last_error : "failed");
 	return a;
-}
-
-/* What ran has ended: makes room for the next. */
-static void leave_queue(struct zone *zn)
-{
-	dispatch_drop(zn->queue, &zn->item);
-	zn->queue = NULL;
-	zn->run.query = NULL;
 }
 
 static void report(struct zone *zn, struct secondary_event *e)
@@ -487,13 +499,14 @@ static bool knows_edns(const struct zone *zn)
 
 static void end_without_snapshot(struct zone *zn, const struct xfr_result *r, bool incremental)
 {
-	struct secondary_event e = {.kind = r->up_to_date ? SECONDARY_EV_UP_TO_DATE
-							  : SECONDARY_EV_NOT_RECEIVED,
-				    .serial = r->soa.serial,
-				    .has_expire = r->opt.has_expire,
-				    .expire = r->opt.expire,
-				    .again = r->edns_refused && !(incremental && knows_edns(zn)),
-				    .fall_back = incremental && r->reached};
+	struct secondary_event e = {
+		.kind = r->up_to_date ? SECONDARY_EV_UP_TO_DATE : SECONDARY_EV_NOT_RECEIVED,
+		.serial = r->soa.serial,
+		.has_expire = r->opt.has_expire,
+		.expire = r->opt.expire,
+		.again = r->edns_refused && !(incremental && knows_edns(zn)),
+		/* One that was ended for another's sake has nothing to do with its form. */
+		.fall_back = incremental && r->reached && !zn->secondary.cut_short};
 
 	zn->ixfr_refused = false;
 	zn->all->cnt[ZONES_CNT_gate_refused] += r->gate.refused;
@@ -667,7 +680,7 @@ void zone_cancel(struct zone *zn)
 		if (zn->queue == z->queries)
 			refresh_cancel(zn->run.query);
 		else
-			xfr_cancel(zn->run.transfer);
+			xfr_cancel(zn->run.transfer, "cancelled");
 	}
 	if (zn->queue != NULL)
 		dispatch_drop(zn->queue, &zn->item);

@@ -54,6 +54,7 @@ enum {
 #define PUBLISH_HELD SECONDARY_PUBLISH_HELD
 #define DROP_HELD    SECONDARY_DROP_HELD
 #define PUBLISH_KEPT SECONDARY_PUBLISH_KEPT
+#define CANCEL	     SECONDARY_CANCEL
 
 /* Expire counts from "an hour ago" in every given state, so that a renewal shows. */
 #define OLD_EXPIRE (NOW - 3600000 + EXPIRE_MS)
@@ -1090,13 +1091,70 @@ static void a_command_during_a_round_waits_for_the_right_one(void **state)
 	load(&s, 1, 5);
 	refresh = STEP(&s, NOW, REFRESH).wait_round;
 	assert_int_equal(STEP(&s, NOW, REFRESH).wait_round, refresh);
-	retransfer = STEP(&s, NOW, RETRANSFER).wait_round;
-	a = STEP(&s, NOW, ANSWER, .serial = 5);
-	assert_int_equal(a.what, OK | TRANSFER);
-	assert_int_equal(a.ended_round, refresh);
+	/* Which it ends: who waits for the first round is told by the second. */
+	a = STEP(&s, NOW, RETRANSFER);
+	assert_int_equal(a.what, CANCEL | TRANSFER);
+	retransfer = a.wait_round;
+	assert_int_equal(retransfer, refresh + 1);
 	a = STEP(&s, NOW, RECEIVED, .serial = 5, .timers = timers);
 	assert_int_equal(a.what, PUBLISH | OK);
 	assert_int_equal(a.ended_round, retransfer);
+}
+
+static void a_retransfer_ends_the_transfer_that_runs_and_begins_anew_elsewhere(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+	uint32_t wait;
+
+	load(&s, 2, 5);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, ANSWER, .serial = 6);
+	a = STEP(&s, NOW, RETRANSFER);
+	assert_int_equal(a.what, CANCEL);
+	wait = a.wait_round;
+	/* Said once. */
+	a = STEP(&s, NOW, RETRANSFER);
+	assert_int_equal(a.what, 0);
+	assert_int_equal(a.wait_round, wait);
+	/* However it ended, it is not followed by AXFR of its own. */
+	a = STEP(&s, NOW, NOT_RECEIVED, .fall_back = true);
+	assert_int_equal(a.what, TRANSFER);
+	assert_int_equal(a.primary, 1);
+	assert_true(s.whole);
+	a = STEP(&s, NOW, RECEIVED, .serial = 5, .timers = timers);
+	assert_int_equal(a.what, PUBLISH | OK);
+	assert_int_equal(a.ended_round, wait);
+}
+
+static void a_transfer_that_succeeds_before_it_is_ended_is_published_and_another_follows(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+	uint32_t wait;
+
+	load(&s, 1, 5);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, ANSWER, .serial = 6);
+	wait = STEP(&s, NOW, RETRANSFER).wait_round;
+	a = STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers);
+	assert_int_equal(a.what, PUBLISH | OK | TRANSFER);
+	assert_int_equal(a.ended_round, wait - 1);
+	a = STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers);
+	assert_int_equal(a.what, PUBLISH | OK);
+	assert_int_equal(a.ended_round, wait);
+}
+
+static void a_retransfer_waits_for_the_verifier(void **state)
+{
+	struct secondary s;
+
+	load(&s, 1, 5);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, ANSWER, .serial = 6);
+	STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers, .gate = SECONDARY_GATE_CHECK);
+	assert_int_equal(STEP(&s, NOW, RETRANSFER).what, 0);
+	assert_int_equal(STEP(&s, NOW, CHECKED, .serial = 6, .timers = timers).what, PUBLISH | OK | TRANSFER);
 }
 
 static void an_expired_zone_recovers_through_a_failed_attempt(void **state)
@@ -1218,6 +1276,10 @@ int main(void)
 		cmocka_unit_test(a_primary_that_keeps_its_promises_is_never_held_back),
 		cmocka_unit_test(the_round_asks_the_notifier_then_all_others_in_order),
 		cmocka_unit_test(a_command_during_a_round_waits_for_the_right_one),
+		cmocka_unit_test(a_retransfer_ends_the_transfer_that_runs_and_begins_anew_elsewhere),
+		cmocka_unit_test(
+			a_transfer_that_succeeds_before_it_is_ended_is_published_and_another_follows),
+		cmocka_unit_test(a_retransfer_waits_for_the_verifier),
 		cmocka_unit_test(an_expired_zone_recovers_through_a_failed_attempt),
 		cmocka_unit_test(invariants_hold_for_random_events),
 	};

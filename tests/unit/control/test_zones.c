@@ -17,6 +17,7 @@
 
 #define KEY	    UINT64_C(0x5EED)
 #define PATIENCE_MS 20000
+#define DRIP_MS	    100
 
 /* --- the primary --- */
 
@@ -34,6 +35,7 @@ struct primary {
 	size_t segment;	     /* octets per write; 0: one write */
 	bool deaf;	     /* to SOA queries */
 	bool silent;	     /* accepts transfers and says nothing */
+	bool drips;	     /* sends a transfer octet by octet, DRIP_MS apart */
 	bool truncate;	     /* SOA answers over UDP have TC */
 	bool no_edns;	     /* FORMERR to a query with OPT */
 	bool forged_first;   /* a wrong id before the right answer */
@@ -51,6 +53,8 @@ struct primary {
 
 struct connection {
 	uv_tcp_t tcp;
+	uv_timer_t timer;
+	unsigned handles; /* not closed yet */
 	struct primary *p;
 	uv_write_t write;
 	size_t fill;
@@ -130,17 +134,26 @@ static void on_connection_closed(uv_handle_t *handle)
 {
 	struct connection *c = handle->data;
 
+	if (--c->handles > 0)
+		return;
 	free(c->out);
 	free(c);
 }
 
 static void close_connection(struct connection *c)
 {
-	if (!uv_is_closing((uv_handle_t *)&c->tcp))
-		uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
+	if (uv_is_closing((uv_handle_t *)&c->tcp))
+		return;
+	uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
+	uv_close((uv_handle_t *)&c->timer, on_connection_closed);
 }
 
 static void write_on(struct connection *c);
+
+static void on_drip(uv_timer_t *timer)
+{
+	write_on(timer->data);
+}
 
 static void on_sent(uv_write_t *write, int status)
 {
@@ -148,6 +161,8 @@ static void on_sent(uv_write_t *write, int status)
 
 	if (status < 0)
 		close_connection(c);
+	else if (c->p->drips)
+		uv_timer_start(&c->timer, on_drip, DRIP_MS, 0);
 	else
 		write_on(c);
 }
@@ -164,6 +179,8 @@ static void write_on(struct connection *c)
 	}
 	if (c->p->segment != 0 && left > c->p->segment)
 		left = c->p->segment;
+	if (c->p->drips)
+		left = 1;
 	buf = uv_buf_init((char *)c->out + c->out_at, (unsigned)left);
 	c->out_at += left;
 	if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_sent) < 0)
@@ -319,7 +336,9 @@ static void on_connection(uv_stream_t *listener, int status)
 	assert_int_equal(status, 0);
 	c->p = listener->data;
 	uv_tcp_init(c->p->loop, &c->tcp);
-	c->tcp.data = c;
+	uv_timer_init(c->p->loop, &c->timer);
+	c->tcp.data = c->timer.data = c;
+	c->handles = 2;
 	assert_int_equal(uv_accept(listener, (uv_stream_t *)&c->tcp), 0);
 	uv_read_start((uv_stream_t *)&c->tcp, on_request_alloc, on_request);
 }
@@ -1154,6 +1173,52 @@ static void a_limit_is_named(void **state)
 	assert_int_equal(served(b, NULL), 1);
 }
 
+/* The limits of silence are far away: only the order can end it. */
+static void a_retransfer_ends_a_transfer_that_hangs(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.silent = true;
+	b->primary.serial = 2;
+	zones_refresh(b->zones, 0, NULL, NULL);
+	UNTIL(b, b->primary.transfers == 2);
+	b->primary.silent = false;
+	retransfer(b);
+	assert_string_equal(b->error, "");
+	assert_int_equal(served(b, NULL), 2);
+	assert_int_equal(b->primary.transfers, 3);
+	assert_int_equal(info(b).transfers_failed, 1);
+}
+
+/* Nor is the rest of its tries waited for. */
+static void a_retransfer_ends_a_query_that_hangs(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.deaf = true;
+	b->done = false;
+	zones_refresh(b->zones, 0, on_done, b);
+	UNTIL(b, b->primary.udp_queries == 1);
+	zones_retransfer(b->zones, 0, NULL, NULL);
+	UNTIL(b, b->done);
+	assert_string_equal(b->error, "");
+	assert_int_equal(b->primary.transfers, 2);
+	assert_int_equal(counter(b, ZONES_CNT_soa_failures), 0);
+}
+
+/* An octet now and then: never idle. */
+static void a_transfer_below_the_least_rate_is_given_up(void **state)
+{
+	struct bench *b = *state;
+
+	b->zone.transfer_idle_max = 1;
+	b->zone.transfer_rate_min = 1000000;
+	b->primary.drips = true;
+	retransfer(b);
+	assert_non_null(strstr(b->error, "(transfer-rate-min: 1000000 a second)"));
+	assert_int_equal(served(b, NULL), 1);
+}
+
 static void a_command_is_answered_when_the_zones_stop(void **state)
 {
 	struct bench *b = *state;
@@ -1234,6 +1299,9 @@ int main(void)
 		LOADED(another_content_under_our_serial_is_told_or_transferred),
 		LOADED(a_notify_can_bring_the_difference_without_a_question),
 		LOADED(a_limit_is_named),
+		LOADED(a_retransfer_ends_a_transfer_that_hangs),
+		LOADED(a_retransfer_ends_a_query_that_hangs),
+		LOADED(a_transfer_below_the_least_rate_is_given_up),
 		LOADED(a_command_is_answered_when_the_zones_stop),
 		LOADED(stopping_while_a_query_runs_leaves_nothing),
 		LOADED(a_thousand_notifies_while_transfers_run_end_at_the_last_serial),
