@@ -114,6 +114,7 @@ void ctl_zone_resume(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_dump(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_status(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_capture(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_trace(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_tls_reload(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_offenders(struct ctl_conn *conn, const struct ctl_args *args);

@@ -35,6 +35,8 @@ static const struct command commands[] = {
 	{"stats", "[describe]", "all counters; describe adds what each counts", ctl_stats},
 	{"capture", "[port] [client] [suffix] [packets] [seconds] [snaplen]",
 	 "frames that workers receive and send, as they come", ctl_capture},
+	{"trace", "name type [client] [dnssec] [bufsize] [tcp]",
+	 "one question through the stages that a worker's go through, with what each decided", ctl_trace},
 	{"offenders", "", "the networks that were rate limited most of late", ctl_offenders},
 	{"cookies reload", "", "reads the secrets of server cookies again", ctl_cookies_reload},
 	{"tls reload", "", "reads the certificate and key of DNS over TLS again", ctl_tls_reload},
@@ -223,23 +225,55 @@ static const char *request_fault(const json_t *request)
 	return NULL;
 }
 
+/* An argument of a command with its own. */
+struct own_arg {
+	const char *key;
+	json_type type; /* JSON_TRUE: a boolean */
+};
+
+static bool is_of_type(const json_t *value, json_type type)
+{
+	return type == JSON_TRUE ? json_is_boolean(value) : json_typeof(value) == type;
+}
+
+static const char *own_args_fault(const json_t *args, const struct own_arg *own, size_t cnt)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)args, key, value)
+	{
+		size_t i = 0;
+
+		while (i < cnt && strcmp(key, own[i].key) != 0)
+			i++;
+		if (i == cnt)
+			return "it has an argument that it does not take";
+		if (is_of_type(value, own[i].type))
+			continue;
+		return own[i].type == JSON_INTEGER  ? "an argument that is a number is none"
+		       : own[i].type == JSON_STRING ? "an argument that is a string is none"
+						    : "an argument that is a boolean is none";
+	}
+	return NULL;
+}
+
 static const char *capture_args_fault(const json_t *args)
 {
-	static const char *const numbers[] = {"port", "packets", "seconds", "snaplen"};
-	static const char *const keys[] = {"port", "packets", "seconds", "snaplen", "client", "suffix"};
-	const json_t *client = json_object_get(args, "client"), *suffix = json_object_get(args, "suffix");
+	static const struct own_arg own[] = {{"port", JSON_INTEGER},	{"packets", JSON_INTEGER},
+					     {"seconds", JSON_INTEGER}, {"snaplen", JSON_INTEGER},
+					     {"client", JSON_STRING},	{"suffix", JSON_STRING}};
 
-	if (foreign_key(args, keys, sizeof(keys) / sizeof(keys[0])) != NULL)
-		return "it has an argument that it does not take";
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		const json_t *n = json_object_get(args, numbers[i]);
+	return own_args_fault(args, own, sizeof(own) / sizeof(own[0]));
+}
 
-		if (n != NULL && !json_is_integer(n))
-			return "its \"port\", \"packets\", \"seconds\" and \"snaplen\" are integers";
-	}
-	if ((client != NULL && !json_is_string(client)) || (suffix != NULL && !json_is_string(suffix)))
-		return "its \"client\" and \"suffix\" are strings";
-	return NULL;
+static const char *trace_args_fault(const json_t *args)
+{
+	static const struct own_arg own[] = {{"name", JSON_STRING},   {"type", JSON_STRING},
+					     {"client", JSON_STRING}, {"bufsize", JSON_INTEGER},
+					     {"dnssec", JSON_TRUE},   {"tcp", JSON_TRUE}};
+
+	return own_args_fault(args, own, sizeof(own) / sizeof(own[0]));
 }
 
 static const char *args_fault(const json_t *args, const struct command *command)
@@ -251,6 +285,8 @@ static const char *args_fault(const json_t *args, const struct command *command)
 
 	if (command->run == ctl_capture)
 		return capture_args_fault(args);
+	if (command->run == ctl_trace)
+		return trace_args_fault(args);
 	if (foreign_key(args, keys, sizeof(keys) / sizeof(keys[0])) != NULL ||
 	    (zone != NULL && !takes_zone) || (serial != NULL && strstr(command->args, "serial") == NULL) ||
 	    (describe != NULL && strstr(command->args, "describe") == NULL))

@@ -18,11 +18,11 @@ _lockstepctl()
 	-t | --timeout) return ;;
 	esac
 	if [[ $word == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '--socket --json --no-wait --describe --timeout --write --port --client --suffix --packets --seconds --snaplen --version --help' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W '--socket --json --no-wait --describe --timeout --write --port --client --suffix --packets --seconds --snaplen --dnssec --bufsize --tcp --version --help' -- "$word")
 		return
 	fi
 	case "${words[*]}" in
-	'') mapfile -t COMPREPLY < <(compgen -W 'status zone stats offenders cookies tls key capture stop help' -- "$word") ;;
+	'') mapfile -t COMPREPLY < <(compgen -W 'status zone stats offenders cookies tls key capture trace stop help' -- "$word") ;;
 	cookies | tls | key) mapfile -t COMPREPLY < <(compgen -W reload -- "$word") ;;
 	zone) mapfile -t COMPREPLY < <(compgen -W 'status refresh retransfer notify timing accept reject rollback resume dump' -- "$word") ;;
 	'zone status' | 'zone refresh' | 'zone retransfer' | 'zone notify' | 'zone timing' | 'zone accept' | 'zone reject' | 'zone rollback' | 'zone resume' | 'zone dump')

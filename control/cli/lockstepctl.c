@@ -2,7 +2,6 @@
  * lockstepctl: a person's way to the control socket. Documented in lockstepctl(8).
  */
 #include <errno.h>
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +24,14 @@ enum exit_code {
 };
 
 struct command {
-	const char *words; /* as in the protocol */
-	bool zone;	   /* takes a zone ... */
-	bool optional;	   /* ... or none */
-	bool waits;	   /* may take as long as a transfer */
-	bool serial;	   /* takes a serial behind the zone, or none */
-	bool capture;	   /* takes the options of a capture, and as long as those say */
+	const char *words;   /* as in the protocol */
+	bool zone;	     /* takes a zone ... */
+	bool optional;	     /* ... or none */
+	bool waits;	     /* may take as long as a transfer */
+	bool serial;	     /* takes a serial behind the zone, or none */
+	bool capture;	     /* writes a file, and takes as long as its options say */
+	const char *options; /* those of its own, with blanks around each; NULL: none */
+	bool question;	     /* takes a name and a type */
 };
 
 static const struct command commands[] = {
@@ -46,7 +47,8 @@ static const struct command commands[] = {
 	{.words = "zone resume", .zone = true, .waits = true},
 	{.words = "zone dump", .zone = true},
 	{.words = "stats"},
-	{.words = "capture", .capture = true},
+	{.words = "capture", .capture = true, .options = " port client suffix packets seconds snaplen "},
+	{.words = "trace", .question = true, .options = " client dnssec bufsize tcp "},
 	{.words = "offenders"},
 	{.words = "cookies reload"},
 	{.words = "tls reload"},
@@ -63,7 +65,7 @@ struct options {
 	bool has_serial; /* the argument of zone rollback */
 	uint32_t serial;
 	const char *write; /* the file of a capture */
-	json_t *capture;   /* its arguments; NULL: none was given */
+	json_t *own;	   /* arguments of the command's own; NULL: none was given */
 	FILE *pcap;
 	bool has_timeout;
 	uint64_t timeout_ms;
@@ -92,6 +94,10 @@ static void usage(FILE *to)
 	      "--client "
 	      "PREFIX,\n"
 	      "                                --suffix NAME, --packets N, --seconds N, --snaplen N\n"
+	      "  trace NAME TYPE               one question through the answer path, what each stage decided "
+	      "and "
+	      "took;\n"
+	      "                                --dnssec, --bufsize N, --tcp, --client ADDRESS\n"
 	      "  stop                          end the daemon\n"
 	      "  help                          the commands that the running daemon knows\n"
 	      "exit codes: 0 done, 1 failed, 2 usage, 3 no lockstepd reached, 4 unknown zone, 5 time-out\n",
@@ -117,30 +123,50 @@ static const struct command *find_command(char **argv, int argc, int *used)
 	return NULL;
 }
 
-/* "--packets" and its like: a number when the protocol wants one. Returns false when it is none. */
-static bool read_capture(const char *key, const char *text, struct options *o)
+static void set_own(struct options *o, const char *key, json_t *value)
+{
+	if (o->own == NULL)
+		o->own = json_object();
+	json_object_set_new(o->own, key, value);
+}
+
+/* "--packets" and its like: a number when the protocol wants one. text NULL: a switch. False: it is no number. */
+static bool read_own(const char *key, const char *text, struct options *o)
 {
 	bool is_text = strcmp(key, "client") == 0 || strcmp(key, "suffix") == 0;
 	char *end = NULL;
-	long long n = is_text ? 0 : strtoll(text, &end, 10);
+	long long n = is_text || text == NULL ? 0 : strtoll(text, &end, 10);
 
-	if (!is_text && (end == text || *end != '\0'))
+	if (text != NULL && !is_text && (end == text || *end != '\0'))
 		return false;
-	if (o->capture == NULL)
-		o->capture = json_object();
-	json_object_set_new(o->capture, key, is_text ? json_string(text) : json_integer(n));
+	set_own(o, key, text == NULL ? json_true() : is_text ? json_string(text) : json_integer(n));
 	return true;
+}
+
+/* The first option that was given and that the command does not take, or NULL. */
+static const char *foreign_option(const struct command *command, const struct options *o)
+{
+	const char *key;
+	char word[64];
+	json_t *value;
+
+	json_object_foreach(o->own, key, value)
+	{
+		snprintf(word, sizeof(word), " %s ", key);
+		if (command->options == NULL || strstr(command->options, word) == NULL)
+			return key;
+	}
+	return o->write != NULL && !command->capture ? "write" : NULL;
 }
 
 static json_t *request_of(const struct command *command, const char *zone, const struct options *o)
 {
 	json_t *args = json_object();
 
-	if (command->capture && o->capture != NULL)
-		json_object_update(args, o->capture);
+	if (o->own != NULL)
+		json_object_update(args, o->own);
 	if (o->has_serial)
 		json_object_set_new(args, "serial", json_integer(o->serial));
-
 	if (zone != NULL)
 		json_object_set_new(args, "zone", json_string(zone));
 	if (o->describe)
@@ -250,6 +276,8 @@ static void show(const struct command *command, const char *zone, const struct o
 		show_stats(result);
 	else if (command->capture)
 		show_capture(result, o);
+	else if (command->question)
+		show_trace(result);
 	else if (strcmp(c, "offenders") == 0)
 		show_offenders(result);
 	else if (strcmp(c, "cookies reload") == 0)
@@ -402,21 +430,16 @@ static bool read_serial(const char *text, struct options *o)
 /* Returns -1 to go on, or the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-	static const struct option options[] = {{"socket", required_argument, NULL, 's'},
-						{"json", no_argument, NULL, 'j'},
-						{"no-wait", no_argument, NULL, 'n'},
-						{"describe", no_argument, NULL, 'd'},
-						{"timeout", required_argument, NULL, 't'},
-						{"version", no_argument, NULL, 'v'},
-						{"help", no_argument, NULL, 'h'},
-						{"write", required_argument, NULL, 'w'},
-						{"port", required_argument, NULL, 'c'},
-						{"client", required_argument, NULL, 'c'},
-						{"suffix", required_argument, NULL, 'c'},
-						{"packets", required_argument, NULL, 'c'},
-						{"seconds", required_argument, NULL, 'c'},
-						{"snaplen", required_argument, NULL, 'c'},
-						{0}};
+	static const struct option options[] = {
+		{"socket", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},
+		{"no-wait", no_argument, NULL, 'n'},	   {"describe", no_argument, NULL, 'd'},
+		{"timeout", required_argument, NULL, 't'}, {"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},	   {"write", required_argument, NULL, 'w'},
+		{"port", required_argument, NULL, 'c'},	   {"client", required_argument, NULL, 'c'},
+		{"bufsize", required_argument, NULL, 'c'}, {"dnssec", no_argument, NULL, 'c'},
+		{"tcp", no_argument, NULL, 'c'},	   {"suffix", required_argument, NULL, 'c'},
+		{"packets", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 'c'},
+		{"snaplen", required_argument, NULL, 'c'}, {0}};
 	int which = 0;
 	int opt;
 
@@ -438,7 +461,7 @@ static int read_options(int argc, char **argv, struct options *o)
 			o->write = optarg;
 			break;
 		case 'c':
-			if (read_capture(options[which].name, optarg, o))
+			if (read_own(options[which].name, optarg, o))
 				break;
 			fprintf(stderr, "lockstepctl: --%s takes a number, not \"%s\"\n", options[which].name,
 				optarg);
@@ -486,19 +509,27 @@ int main(int argc, char **argv)
 		fprintf(stderr, "lockstepctl: \"%s\" is not a serial\n", argv[used + 1]);
 		return EXIT_USAGE;
 	}
-	if (left > command->zone + command->serial || (left == 0 && command->zone && !command->optional) ||
+	if ((command->question ? left != 2 : left > command->zone + command->serial) ||
+	    (left == 0 && command->zone && !command->optional) ||
 	    (o.describe && strcmp(command->words, "stats") != 0)) {
 		fprintf(stderr, "lockstepctl: \"%s\" takes %s\n", command->words,
-			!command->zone	    ? "no argument"
+			command->question   ? "a name and a type"
+			: !command->zone    ? "no argument"
 			: command->optional ? "at most one zone"
 			: command->serial   ? "a zone and perhaps a serial"
 					    : "exactly one zone");
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	if (!command->capture && (o.capture != NULL || o.write != NULL)) {
-		fprintf(stderr, "lockstepctl: \"%s\" takes no options of a capture\n", command->words);
+	if (foreign_option(command, &o) != NULL) {
+		fprintf(stderr, "lockstepctl: \"%s\" does not take --%s\n", command->words,
+			foreign_option(command, &o));
 		return EXIT_USAGE;
+	}
+	if (command->question) {
+		set_own(&o, "name", json_string(argv[used]));
+		set_own(&o, "type", json_string(argv[used + 1]));
+		return run(command, NULL, &o);
 	}
 	return command->capture ? run_capture(command, &o) : run(command, left > 0 ? argv[used] : NULL, &o);
 }

@@ -17,5 +17,6 @@ void show_timing(const json_t *result);
 void show_decided(const json_t *result);
 void show_ordered(const json_t *result, bool waited); /* refresh, retransfer */
 void show_stats(const json_t *result);
+void show_trace(const json_t *result);
 void show_offenders(const json_t *result);
 void show_help(const json_t *result);

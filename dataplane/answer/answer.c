@@ -2,6 +2,8 @@
  * The burst pipeline of DESIGN section 5, stages 2 to 4: read every request and hash its name, find every zone, look
  * up every name, write every answer. Requests that need no zone are answered in the first stage.
  *
+ * trace.c compiles this file a second time, with a clock where ENGINE_STAGE_DONE stands; here nothing stands there.
+ *
  * Hot path: no malloc, lock, log, system call, division by a variable or shared write.
  */
 #include "dataplane/answer/answer.h"
@@ -10,112 +12,12 @@
 #include "dataplane/answer/engine.h"
 #include "dataplane/answer/usual.h"
 
-#include <stdlib.h>
+#ifndef ENGINE_STAGE_DONE
+#define ENGINE_STAGE_DONE(stage, burst)
+#define ENGINE_REPLY_DONE(reply)
+#endif
 
 #define TSIG_ERROR_BADKEY 17 /* RFC 8945 3 */
-
-const struct counter_text answer_counter_text[ANSWER_COUNTER_CNT] = {
-#define X(name, help) {#name, help},
-	ANSWER_COUNTERS(X)
-#undef X
-};
-
-/* RFC 6891 6.1.2: root owner, class is our payload size, TTL is extended RCODE 0, version 0, DO. */
-static void set_config(struct answer_engine *e, const struct answer_config *config)
-{
-	e->config = config;
-	for (unsigned i = 0; i < 4; i++) {
-		unsigned ipv6 = i / 2, dnssec_ok = i % 2;
-		struct wire_out out = wire_out_init(e->opt[ipv6][dnssec_ok], QUERY_OPT_LEN);
-
-		wire_put8(&out, 0);
-		wire_put16(&out, DNS_TYPE_OPT);
-		wire_put16(&out, config->udp_payload_max[ipv6]);
-		wire_put32(&out, dnssec_ok ? 0x8000 : 0);
-		wire_put16(&out, 0);
-	}
-	e->edns_wanted = edns_wanted(&config->edns);
-	if (e->rrl != NULL)
-		rrl_set_config(e->rrl, &config->rrl);
-}
-
-/* The table's key is the secret there is; limits must not share their hashes with names, whose places can be timed. */
-static struct rrl *make_rrl(const struct answer_config *config, uint64_t secret)
-{
-	const uint64_t key[2] = {(secret ^ secret >> 29) * UINT64_C(0xbf58476d1ce4e5b9),
-				 (secret ^ secret >> 31) * UINT64_C(0x94d049bb133111eb)};
-
-	return rrl_new(&config->rrl, key);
-}
-
-struct answer_engine *answer_engine_new(const struct zonetab *zones, const struct answer_config *config)
-{
-	struct answer_engine *e = calloc(1, sizeof(*e));
-
-	if (e == NULL)
-		return NULL;
-	e->zones = zones;
-	e->key = zonetab_key(zones);
-	if (config->rrl.rate > 0) {
-		e->rrl = make_rrl(config, e->key);
-		if (e->rrl == NULL) {
-			free(e);
-			return NULL;
-		}
-	}
-	e->zone = ZONETAB_SLOT_NONE;
-	set_config(e, config);
-	resolver_init(&e->resolver, zones);
-	for (unsigned i = 0; i < ANSWER_BURST_MAX; i++) {
-		struct work *w = &e->work[i];
-
-		w->find.name = w->query.name;
-		w->find.hashes = &w->query.labels;
-		w->step.name = (struct reply_name){.lower = w->query.name, .hashes = &w->query.labels};
-		w->step.lookup.name = w->query.name;
-		w->step.lookup.hashes = &w->query.labels;
-	}
-	return e;
-}
-
-void answer_engine_free(struct answer_engine *e)
-{
-	if (e == NULL)
-		return;
-	rrl_free(e->rrl);
-	free(e);
-}
-
-void answer_engine_set_config(struct answer_engine *e, const struct answer_config *config)
-{
-	set_config(e, config);
-}
-
-void answer_engine_offer_config(struct answer_engine *e, const struct answer_config *config)
-{
-	/* Pairs with the acquire in answer_engine_set_time: who sees the pointer sees what it leads to. */
-	__atomic_store_n(&e->offered, config, __ATOMIC_RELEASE); // COMMIT
-}
-
-void answer_engine_set_time(struct answer_engine *e, const struct answer_time *now)
-{
-	const struct answer_config *offered = __atomic_load_n(&e->offered, __ATOMIC_ACQUIRE);
-
-	e->now = *now;
-	if (offered != NULL && offered != e->config)
-		set_config(e, offered);
-}
-
-unsigned answer_offenders(const struct answer_engine *e, struct rrl_offender out[RRL_OFFENDERS_MAX])
-{
-	return e->rrl == NULL ? 0 : rrl_offenders(e->rrl, out);
-}
-
-void answer_counters(const struct answer_engine *e, uint64_t out[ANSWER_COUNTER_CNT])
-{
-	for (unsigned i = 0; i < ANSWER_COUNTER_CNT; i++)
-		out[i] = __atomic_load_n(&e->cnt[i], __ATOMIC_RELAXED);
-}
 
 static void count_rcode(struct answer_engine *e, uint16_t rcode)
 {
@@ -250,6 +152,7 @@ static inline bool rate_limited(struct answer_engine *e, struct work *w, enum rr
 /* False: over the rate limit. */
 static bool reply_send(struct answer_engine *e, struct work *w, struct reply *r)
 {
+	ENGINE_REPLY_DONE(r);
 	if (e->rrl != NULL && rate_limited(e, w, rrl_class_of(r)))
 		return false;
 	w->job->len = (uint32_t)reply_finish(r, answer_udp_payload(e->config, w->job->family));
@@ -638,17 +541,22 @@ void answer_burst(struct answer_engine *e, struct answer_job *const jobs[], unsi
 			hash_name(e, &b, w++);
 	}
 	usual_hash(&b);
+	ENGINE_STAGE_DONE(read, &b);
 	if (b.find_cnt > 0) {
 		zonetab_find_burst(e->zones, b.finds, b.find_cnt);
 		e->zone = b.finds[b.find_cnt - 1]->slot;
 		for (unsigned i = 0; i < b.find_cnt; i++)
 			take_zone(e, &b, b.finding[i]);
 	}
+	ENGINE_STAGE_DONE(zone, &b);
 	if (b.lookup_cnt > 0)
 		lookup_burst(b.lookups, b.lookup_cnt);
+	ENGINE_STAGE_DONE(lookup, &b);
 	if (b.dnssec_ok)
 		prepare_denials(&b);
+	ENGINE_STAGE_DONE(proof, &b);
 	for (unsigned i = 0; i < b.lookup_cnt; i++)
 		write_answer(e, &b, lookup_work(b.lookups[i]));
 	count_burst(e, &b);
+	ENGINE_STAGE_DONE(write, &b);
 }

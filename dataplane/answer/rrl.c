@@ -1,5 +1,6 @@
 #include "dataplane/answer/rrl.h"
 
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -357,12 +358,18 @@ static inline uint64_t tag_of(uint64_t hash, enum rrl_class class)
 	return (hash & ~TIME_MASK) ^ (uint64_t)class_tag[class] << TIME_BITS;
 }
 
+/* By its owner. A word at once, for rrl_peek may be looking. */
+static inline void fill_bucket(uint64_t *bucket, uint64_t word)
+{
+	__atomic_store_n(bucket, word, __ATOMIC_RELAXED);
+}
+
 /* The bucket for one more response and what it is to hold then; NULL: over the limit. */
-static inline uint64_t *take(const struct rrl *r, const struct level *l, uint64_t hash, enum rrl_class class,
-			     uint64_t now, uint64_t *out_word)
+static inline uint64_t *take(const struct rrl *r, const struct level *l, uint64_t *set, uint64_t hash,
+			     enum rrl_class class, uint64_t now, uint64_t *out_word)
 {
 	uint64_t tag = tag_of(hash, class);
-	uint64_t *set = set_of(r, hash), *bucket = home_of(set, hash, class), word = *bucket;
+	uint64_t *bucket = home_of(set, hash, class), word = *bucket;
 	uint64_t fill = l->step;
 
 	if (!is_tagged(word, tag)) {
@@ -382,13 +389,14 @@ static __attribute__((noinline)) enum rrl_verdict decide_levels(struct rrl *r, c
 	uint64_t *bucket[RRL_LEVELS_MAX], word[RRL_LEVELS_MAX], now = now_us * TICKS_US & TIME_MASK;
 
 	for (unsigned i = 0; i < r->level_cnt[f]; i++) {
-		bucket[i] = take(r, &r->level[f][i], key->hash[i], class, now, &word[i]);
+		bucket[i] =
+			take(r, &r->level[f][i], set_of(r, key->hash[i]), key->hash[i], class, now, &word[i]);
 		if (bucket[i] == NULL)
 			return limit(r, f, addr, i, class, now_us);
 	}
 	/* Only what is sent counts, so a prefix gets its rate through however many more it asks for. */
 	for (unsigned i = 0; i < r->level_cnt[f]; i++)
-		*bucket[i] = word[i];
+		fill_bucket(bucket[i], word[i]);
 	return RRL_PASS;
 }
 
@@ -406,11 +414,35 @@ enum rrl_verdict rrl_decide(struct rrl *r, const struct rrl_key *key, uint8_t fa
 	if (r->level_cnt[f] == 1 && is_tagged(*home, tag)) {
 		fill = r->level[f][0].step + fill_of(*home, now, r->window);
 		if (fill <= r->window) {
-			*home = tag | ((now + fill) & TIME_MASK);
+			fill_bucket(home, tag | ((now + fill) & TIME_MASK));
 			return RRL_PASS;
 		}
 	}
 	return decide_levels(r, key, f, addr, class, now_us);
+}
+
+enum rrl_verdict rrl_peek(const struct rrl *r, uint8_t family, const uint8_t *addr, enum rrl_class class,
+			  uint64_t now_us)
+{
+	uint64_t now = now_us * TICKS_US & TIME_MASK, a[2], word;
+	alignas(WAYS * sizeof(uint64_t)) uint64_t set[WAYS];
+	unsigned f = family_of(family);
+	struct rrl_key key;
+
+	rrl_prepare(r, family, addr, &key);
+	for (unsigned i = 0; i < r->level_cnt[f]; i++) {
+		const uint64_t *theirs = set_of(r, key.hash[i]);
+
+		for (unsigned j = 0; j < WAYS; j++)
+			set[j] = __atomic_load_n(&theirs[j], __ATOMIC_RELAXED);
+		if (take(r, &r->level[f][i], set, key.hash[i], class, now, &word) != NULL)
+			continue;
+		load_addr(f, addr, a);
+		if (allowed(r, f, a))
+			return RRL_PASS_ALLOWED;
+		return r->config->dry_run ? RRL_PASS_DRY_RUN : RRL_DROP;
+	}
+	return RRL_PASS;
 }
 
 unsigned rrl_offenders(const struct rrl *r, struct rrl_offender out[RRL_OFFENDERS_MAX])

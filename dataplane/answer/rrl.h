@@ -81,6 +81,13 @@ void rrl_prepare(const struct rrl *r, uint8_t family, const uint8_t *addr, struc
 enum rrl_verdict rrl_decide(struct rrl *r, const struct rrl_key *key, uint8_t family, const uint8_t *addr,
 			    enum rrl_class class, uint64_t now_us);
 
+/*
+ * Any thread: what rrl_decide would say now, but that nothing is counted, and that RRL_DROP stands for RRL_SLIP too. Of
+ * limits that change meanwhile it may mix old and new.
+ */
+enum rrl_verdict rrl_peek(const struct rrl *r, uint8_t family, const uint8_t *addr, enum rrl_class class,
+			  uint64_t now_us);
+
 /* A prefix that was limited. count is of late: it is halved each minute. */
 struct rrl_offender {
 	struct net_prefix net;

@@ -350,3 +350,15 @@ int net_port_info(const struct net *n, unsigned port, struct net_port_info *out)
 {
 	return port_info(&n->ports[port], out);
 }
+
+uint32_t net_msg_max(const struct net *n, uint8_t family)
+{
+	uint32_t max = UINT32_MAX;
+
+	for (unsigned i = 0; i < n->port_cnt; i++) {
+		uint32_t here = packet_msg_max(family, n->ports[i].mtu);
+
+		max = here < max ? here : max;
+	}
+	return max;
+}

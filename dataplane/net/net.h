@@ -204,4 +204,6 @@ struct net_port_info {
 };
 
 unsigned net_port_cnt(const struct net *n);
+/* Octets of a DNS response over UDP that fit every port's MTU. family: 4 or 6. */
+uint32_t net_msg_max(const struct net *n, uint8_t family);
 int net_port_info(const struct net *n, unsigned port, struct net_port_info *out);

@@ -23,6 +23,7 @@
 
 #include "control/ctl_internal.h"
 #include "control/onward.h"
+#include "dataplane/answer/trace.h"
 
 /* --- what the socket talks about --- */
 
@@ -229,6 +230,50 @@ void net_worker_counters(const struct net *n, unsigned worker, uint64_t out[NET_
 void net_worker_info(const struct net *n, unsigned worker, struct net_worker_info *out)
 {
 	*out = (struct net_worker_info){.cycles_per_s = 3000000000, .gap_worst_ns = 7000, .turn_ago_ns = 1};
+}
+
+uint32_t net_msg_max(const struct net *n, uint8_t family)
+{
+	return 1472;
+}
+
+/* Traces have their own tests: here only what comes before one. */
+const struct counter_text answer_trace_stage_text[ANSWER_TRACE_STAGE_CNT];
+
+int answer_trace_new(const struct zonetab *zones, const struct answer_config *config,
+		     const struct answer_job *job, struct answer_trace **out)
+{
+	return -ENOMEM;
+}
+
+void answer_trace_free(struct answer_trace *t)
+{
+}
+
+bool answer_rate_peek(const struct answer_engine *e, const struct answer_job *job, enum rrl_class class,
+		      enum rrl_verdict *out)
+{
+	return false;
+}
+
+unsigned entry_flags(const struct entry *e)
+{
+	return 0;
+}
+
+size_t entry_owner(const struct snapshot *s, const struct entry *e, uint8_t out[NAME_LEN_MAX])
+{
+	return 0;
+}
+
+bool snapshot_nsec(const struct snapshot *s, const uint8_t *name, struct denial *out)
+{
+	return false;
+}
+
+bool snapshot_nsec3(const struct snapshot *s, const uint8_t *name, struct denial *out)
+{
+	return false;
 }
 
 int net_capture_start(struct net *n, const struct net_capture_filter *filter)
@@ -566,6 +611,8 @@ static void refused(struct world *w, const char *request, const char *code)
 }
 
 #define REQ(command) "{\"version\":1,\"id\":7,\"command\":\"" command "\"}"
+#define REQ_TRACE(name, type, more) \
+	"{\"version\":1,\"command\":\"trace\",\"args\":{\"name\":\"" name "\",\"type\":\"" type "\"" more "}}"
 #define REQ_ZONE(command, zone) \
 	"{\"version\":1,\"id\":\"x\",\"command\":\"" command "\",\"args\":{\"zone\":\"" zone "\"}}"
 
@@ -733,6 +780,15 @@ static void what_is_not_a_request_is_refused_and_the_next_one_served(void **stat
 	refused(w, "{\"version\":1,\"command\":\"zone status\",\"args\":{\"zone\":7}}", "bad-argument");
 	refused(w, "{\"version\":1,\"command\":\"zone status\",\"args\":{\"name\":\"a\"}}", "bad-argument");
 	refused(w, "{\"version\":1,\"command\":\"stats\",\"args\":{\"describe\":\"a\"}}", "bad-argument");
+	refused(w, REQ("trace"), "bad-argument");
+	refused(w, REQ_TRACE("a..b", "A", ""), "bad-argument");
+	refused(w, REQ_TRACE("a", "NOTYPE", ""), "bad-argument");
+	refused(w, REQ_TRACE("a", "A", ",\"client\":\"192.0.2.0/24\""), "bad-argument");
+	refused(w, REQ_TRACE("a", "A", ",\"bufsize\":65536"), "bad-argument");
+	refused(w, REQ_TRACE("a", "A", ",\"bufsize\":\"1\""), "bad-argument");
+	refused(w, REQ_TRACE("a", "A", ",\"tcp\":1"), "bad-argument");
+	refused(w, REQ_TRACE("a", "A", ",\"zone\":\"a\""), "bad-argument");
+	refused(w, REQ_TRACE("a", "TYPE65280", ""), "no-memory");
 }
 
 static void deep_nesting_is_refused_before_it_is_parsed(void **state)
