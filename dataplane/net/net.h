@@ -19,7 +19,7 @@ enum net_driver {
 
 enum net_idle {
 	NET_IDLE_BUSY,	   /* the worker polls without pause: cores of its own */
-	NET_IDLE_ADAPTIVE, /* spins, then pauses, then sleeps (RCU offline) up to idle_sleep_us: shared cores */
+	NET_IDLE_ADAPTIVE, /* sleeps (RCU offline) up to idle_sleep_us when nothing came (idle.h): shared cores */
 };
 
 struct net_address {

@@ -5,6 +5,7 @@
 #include "dataplane/net/worker.h"
 
 #include "dataplane/net/capture_ring.h"
+#include "dataplane/net/idle.h"
 
 #include <assert.h>
 #include <string.h>
@@ -19,9 +20,6 @@
 
 #include <urcu-qsbr.h>
 
-/* Adaptive idling: this many empty turns at full speed, then as many with pauses, then sleep. */
-#define IDLE_SPIN  256
-#define IDLE_PAUSE 1024
 /* The engine needs this much room at the request (answer.h). */
 #define MSG_CAP_MIN 512
 
@@ -357,23 +355,21 @@ static unsigned reply_turn(struct worker *w)
 	return n;
 }
 
-/* Nothing came. Sleep doubles up to its limit; RCU does not wait for a sleeper. */
+/* Nothing came. RCU does not wait for a sleeper. */
 static void idle(struct worker *w)
 {
 	struct timespec ts = {0};
-	uint32_t doublings, us;
+	uint64_t since;
+	uint32_t us;
 
-	w->idle_turns++;
-	if (w->idle == NET_IDLE_BUSY || w->idle_turns < IDLE_SPIN)
+	if (w->idle == NET_IDLE_BUSY)
 		return;
-	if (w->idle_turns < IDLE_PAUSE || w->idle_sleep_us == 0) {
+	since = atomic_load_explicit(&w->turn_at, memory_order_relaxed) - w->busy_at;
+	us = idle_sleep(since / w->cycles_per_us, w->idle_sleep_us);
+	if (us == 0) {
 		rte_pause();
 		return;
 	}
-	doublings = w->idle_turns - IDLE_PAUSE;
-	us = doublings < 16 ? 1u << doublings : w->idle_sleep_us;
-	if (us > w->idle_sleep_us)
-		us = w->idle_sleep_us;
 	ts.tv_sec = us / 1000000;
 	ts.tv_nsec = us % 1000000 * 1000;
 	count(w, NET_CNT_sleeps, 1);
@@ -402,7 +398,9 @@ int worker_run(void *arg)
 
 	prctl(PR_SET_TIMERSLACK, 1); // or every sleep takes 50 us longer
 	rcu_register_thread();
-	atomic_store_explicit(&w->turn_at, rte_rdtsc(), memory_order_relaxed);
+	w->cycles_per_us = rte_get_tsc_hz() / 1000000;
+	w->busy_at = rte_rdtsc();
+	atomic_store_explicit(&w->turn_at, w->busy_at, memory_order_relaxed);
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		unsigned n = reply_turn(w);
 
@@ -413,8 +411,8 @@ int worker_run(void *arg)
 		}
 		rcu_quiescent_state();
 		if (n > 0) {
-			w->idle_turns = 0;
 			turn_end(w, NET_CNT_cycles_busy);
+			w->busy_at = atomic_load_explicit(&w->turn_at, memory_order_relaxed);
 			continue;
 		}
 		count(w, NET_CNT_turns_idle, 1);

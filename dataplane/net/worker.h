@@ -29,7 +29,8 @@ struct worker {
 	_Atomic uint64_t turn_at; /* cycles, as the next two; the begin of the turn at work */
 	_Atomic uint64_t gap_worst, gap_worst_at;
 	/* The worker's own. */
-	uint32_t idle_turns;
+	uint64_t busy_at; /* cycles; the end of the last turn that found something */
+	uint64_t cycles_per_us;
 };
 
 /* EAL's thread function: registers with RCU, turns until stop. arg: struct worker. */
