@@ -94,6 +94,7 @@ struct config_zone {
 	uint32_t zonemd, dnssec; /* enum gate_policy */
 	uint32_t same_serial;	 /* enum config_same_serial */
 	uint32_t primary_order;	 /* enum config_primary_order */
+	uint32_t pin_tolerance;	 /* seconds; 0: the zone is not pinned to a primary */
 	uint32_t notify_ixfr;	 /* 1: a NOTIFY is acted on by IXFR at once, without a SOA query */
 	char **verifier; /* a program and its arguments, NULL at the end; NULL: none; own or of defaults: config's */
 	uint32_t verifier_timeout; /* seconds */

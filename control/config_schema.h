@@ -168,6 +168,7 @@ struct raw_key {
 	X("dnssec-check", dnssec_check, dnssec, POLICY, GATE_OFF, GATE_REQUIRE, GATE_WARN)         \
 	X("same-serial", same_serial, same_serial, SAME_SERIAL, 0, 0, CONFIG_SAME_ALERT)           \
 	X("primary-order", primary_order, primary_order, PRIMARY_ORDER, 0, 0, CONFIG_ORDERED)      \
+	X("pin-tolerance", pin_tolerance, pin_tolerance, SECONDS, 0, 31536000, 0)                  \
 	X("notify-ixfr", notify_ixfr, notify_ixfr, YES_NO, 0, 0, 0)                                \
 	X("max-shrink", max_shrink, max_shrink, COUNT, 1, 100, 100)                                \
 	X("signature-warn", signature_warn, signature_warn, SECONDS, 0, 31536000, 172800)          \

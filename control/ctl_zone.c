@@ -23,7 +23,7 @@ static json_t *known_or_null(bool known, uint64_t n)
 	return known ? json_integer((json_int_t)n) : json_null();
 }
 
-/* What is held back, barred and kept, and when the signatures end. */
+/* What is held back, barred and kept, when the signatures end, and where the zone is pinned. */
 static json_t *versions_info(const struct zones_info *z)
 {
 	json_t *kept = json_array();
@@ -35,10 +35,11 @@ static json_t *versions_info(const struct zones_info *z)
 		held = json_pack("{s:I, s:o, s:I}", "serial", (json_int_t)z->held_serial, "why",
 				 ctl_text(z->held_why), "since", (json_int_t)z->held_since);
 	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:b}", "held", held, "barred_serial",
+		"{s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "held", held, "barred_serial",
 		known_or_null(z->has_barred, z->barred_serial), "kept_serials", kept, "signatures_end",
 		known_or_null(z->has_signatures && z->signatures_end > 0, (uint64_t)z->signatures_end),
-		"primary_differs", (int)z->primary_differs);
+		"primary_differs", (int)z->primary_differs, "pinned", text_or_null(z->pinned), "pin_moves_in",
+		known_or_null(z->pin_moves_in >= 0, (uint64_t)z->pin_moves_in));
 }
 
 json_t *ctl_zone_info(const struct ctl *ctl, unsigned index)

@@ -35,7 +35,8 @@ static void no_news(struct step *st, uint32_t than)
 
 	s->round_equal = true;
 	s->primary_behind = false;
-	if (s->round_newer || secondary_compares_all(s) || (s->has_wanted && serial_newer(s->wanted, than)))
+	if (s->round_newer || secondary_compares_all(s) || (s->has_wanted && serial_newer(s->wanted, than)) ||
+	    secondary_pin_moves_at(s) != SECONDARY_NEVER)
 		secondary_next_primary(st);
 	else
 		secondary_end_round(st, true, false);
@@ -89,9 +90,14 @@ static void keep_version(struct step *st, uint32_t serial)
 static void take_newer(struct step *st, uint32_t serial)
 {
 	struct secondary *s = st->s;
+	bool elsewhere = secondary_is_elsewhere(s);
 
+	if (elsewhere && !secondary_may_leave_pin(st)) {
+		secondary_next_primary(st);
+		return;
+	}
 	if (!secondary_compares_all(s)) {
-		secondary_transfer(st, !serial_newer(serial, s->serial));
+		secondary_transfer(st, elsewhere || !serial_newer(serial, s->serial));
 		return;
 	}
 	if (!s->has_best || serial_newer(serial, s->best_serial)) {
@@ -117,7 +123,7 @@ static void on_answer(struct step *st)
 		pass_over_barred(st);
 	else if (s->content == SECONDARY_NO_CONTENT)
 		secondary_transfer(st, true);
-	else if (serial == s->serial && st->e->differs)
+	else if (serial == s->serial && st->e->differs && !secondary_is_elsewhere(s))
 		replace_version(st);
 	else if (serial == s->serial)
 		confirm_version(st);
@@ -197,6 +203,7 @@ static void publish(struct step *st)
 	drop_held(st);
 	st->s->has_barred = false;
 	serve(st);
+	secondary_set_pin(st, st->s->asked);
 	st->a.what |= SECONDARY_PUBLISH;
 	secondary_end_round(st, true, true);
 }
@@ -208,6 +215,7 @@ static void hold(struct step *st)
 
 	drop_held(st);
 	s->held = true;
+	s->held_primary = s->asked;
 	s->has_barred = true;
 	s->barred_serial = st->e->serial;
 	if (s->content == SECONDARY_SERVED)
@@ -331,7 +339,7 @@ static void on_operator(struct step *st)
 		bool promote = s->activity == SECONDARY_IDLE || s->class == SECONDARY_BY_TIMER;
 
 		s->forced = s->forced || force;
-		secondary_begin_round(st, s->activity == SECONDARY_IDLE ? 0 : s->first,
+		secondary_begin_round(st, s->activity == SECONDARY_IDLE ? secondary_first(s, 0) : s->first,
 				      promote ? SECONDARY_BY_OPERATOR : (enum secondary_class)s->class);
 		st->a.wait_round = s->round;
 	} else if (force) {
@@ -359,6 +367,7 @@ static void on_accept(struct step *st)
 	s->held = false;
 	s->has_barred = false;
 	serve(st);
+	secondary_set_pin(st, s->held_primary);
 	st->a.what |= SECONDARY_PUBLISH_HELD;
 	schedule_refresh(st);
 }
@@ -395,7 +404,7 @@ static void on_timer(struct step *st)
 		return;
 	secondary_take_deferred(st);
 	if (s->activity == SECONDARY_IDLE && (expires || st->e->now >= s->check_at))
-		secondary_begin_round(st, s->has_wanted ? s->first : 0,
+		secondary_begin_round(st, secondary_first(s, s->has_wanted ? s->first : 0),
 				      s->has_wanted ? SECONDARY_BY_NOTIFY : SECONDARY_BY_TIMER);
 }
 
@@ -406,6 +415,7 @@ void secondary_init(struct secondary *s, uint16_t primary_cnt, const struct seco
 		.primary_cnt = primary_cnt,
 		.check_at = SECONDARY_NEVER,
 		.expire_at = SECONDARY_NEVER,
+		.elsewhere_at = SECONDARY_NEVER,
 		.class = SECONDARY_BY_TIMER,
 	};
 }

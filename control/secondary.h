@@ -13,6 +13,10 @@
  * A version that was turned down, by the safety gate (gate.h) or the operator, is barred: neither its serial nor one
  * between ours and it is asked for again; a newer one is. The primary that has it is there, and we are where the operator
  * wants us to be: its answer puts expiry off as one with our serial does.
+ *
+ * With a tolerance the zone is pinned to the primary that the version served is from: primaries that sign on their own differ
+ * behind the same serials. Each round begins with that one. What is newer elsewhere is believed when it has been so for
+ * the tolerance, or when the zone would expire first; it is taken whole, and the pin goes with it.
  */
 #pragma once
 
@@ -48,6 +52,7 @@ struct secondary_caps {
 	uint32_t refresh_min, refresh_max;
 	uint32_t retry_min, retry_max;
 	uint32_t expire_min, expire_max;
+	uint32_t pin_tolerance; /* 0: not pinned */
 	/* All primaries are asked, and the newest version is taken; but a NOTIFY is acted on at once. */
 	bool best_serial;
 };
@@ -125,6 +130,9 @@ enum secondary_action {
 	 * meanwhile). Before any other action.
 	 */
 	SECONDARY_CANCEL = 1 << 20,
+	SECONDARY_NOTE_ELSEWHERE =
+		1 << 21, /* another primary than the pinned one has a newer version: not yet */
+	SECONDARY_NOTE_PIN_MOVED = 1 << 22, /* with PUBLISH */
 };
 
 struct secondary_actions {
@@ -142,7 +150,8 @@ struct secondary {
 	int64_t expire_at;
 	int64_t hold_until; /* no round by NOTIFY before this: see NOTIFY_FREE_ROUNDS */
 	int64_t fruitless_at;
-	int64_t wanted_at;		/* not before: the next question for `wanted` that counts as a try */
+	int64_t wanted_at;    /* not before: the next question for `wanted` that counts as a try */
+	int64_t elsewhere_at; /* since when there has been a newer one elsewhere; INT64_MAX: there is none */
 	struct secondary_timers timers; /* of the version held */
 	uint32_t serial;		/* of the version held */
 	uint32_t round;			/* number of the round that runs or ran last */
@@ -152,6 +161,8 @@ struct secondary {
 	uint32_t barred_serial;
 	uint32_t best_serial; /* in this round, and who has it; with has_best */
 	uint16_t best_primary;
+	uint16_t pinned;       /* whom the version held is from; with has_pinned */
+	uint16_t held_primary; /* whom the version that waits for the operator is from */
 	uint16_t primary_cnt;
 	uint16_t first; /* the round begins with this primary, then all others in order */
 	uint16_t step;
@@ -178,7 +189,9 @@ struct secondary {
 	bool timers_odd;
 	bool direct; /* the round's first request is for differences */
 	bool has_best;
-	bool replace; /* the transfer that runs may bring our serial */
+	bool has_pinned;
+	bool round_elsewhere; /* in this round another one than the pinned primary had a newer serial */
+	bool replace;	      /* the transfer that runs may bring our serial */
 	bool has_barred;
 	bool held; /* the barred version waits for the operator */
 };
@@ -191,6 +204,9 @@ struct secondary_actions secondary_step(struct secondary *s, const struct second
 
 /* When the next TIMER event is due; INT64_MAX: none. It may come early or late. */
 int64_t secondary_timer(const struct secondary *s);
+
+/* When what is newer elsewhere will be taken, if the pinned primary does not get it first; INT64_MAX: nothing is. */
+int64_t secondary_pin_moves_at(const struct secondary *s);
 
 /* Whether the SOA keeps retry < refresh and expire > refresh + retry (RFC 1912 2.2). */
 bool secondary_timers_sound(const struct secondary_timers *t);

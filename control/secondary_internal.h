@@ -46,3 +46,17 @@ void secondary_note_wanted(struct secondary *s, uint32_t serial);
 void secondary_defer_notify(struct step *st, uint16_t primary, bool has_serial, uint32_t serial);
 void secondary_act_on_notify(struct step *st, uint16_t primary, bool has_serial, uint32_t serial);
 void secondary_take_deferred(struct step *st);
+
+/* --- secondary_pin.c --- */
+
+bool secondary_is_pinned(const struct secondary *s);
+/* Whom a round begins with, where it would be `otherwise`. */
+uint16_t secondary_first(const struct secondary *s, uint16_t otherwise);
+/* The primary that is asked is not the one that the zone is pinned to. What it has is no version after ours. */
+bool secondary_is_elsewhere(const struct secondary *s);
+/* It has a newer serial: whether that may be taken. */
+bool secondary_may_leave_pin(struct step *st);
+/* Another round has ended: forgets what is not there any more, otherwise makes the next one come in time. */
+void secondary_look_elsewhere(struct step *st, bool ok);
+/* The version served from now on is from here. */
+void secondary_set_pin(struct step *st, uint16_t primary);

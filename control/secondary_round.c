@@ -52,6 +52,7 @@ void secondary_begin_round(struct step *st, uint16_t first, enum secondary_class
 	s->round_newer = false;
 	s->round_equal = false;
 	s->round_lower = false;
+	s->round_elsewhere = false;
 	s->has_best = false;
 	s->direct = st->direct && s->content == SECONDARY_SERVED && !s->forced;
 	s->check_at = SECONDARY_NEVER;
@@ -111,8 +112,9 @@ void secondary_act_on_notify(struct step *st, uint16_t primary, bool has_serial,
 	if (has_serial)
 		secondary_note_wanted(s, serial);
 	s->attempts = 0;
-	st->direct = st->e->kind == SECONDARY_EV_NOTIFY && st->e->direct;
-	secondary_begin_round(st, primary, SECONDARY_BY_NOTIFY);
+	st->direct =
+		st->e->kind == SECONDARY_EV_NOTIFY && st->e->direct && secondary_first(s, primary) == primary;
+	secondary_begin_round(st, secondary_first(s, primary), SECONDARY_BY_NOTIFY);
 	st->direct = false;
 }
 
@@ -218,6 +220,7 @@ void secondary_end_round(struct step *st, bool ok, bool changed)
 	}
 	count_fruitless(st, changed);
 	wait_for_wanted(st);
+	secondary_look_elsewhere(st, ok);
 	if (s->forced_next)
 		secondary_begin_forced(st);
 	secondary_take_deferred(st);
@@ -245,8 +248,8 @@ static void transfer_from_best(struct step *st)
 
 	s->has_best = false;
 	s->asked = s->best_primary;
-	secondary_transfer(st,
-			   s->content == SECONDARY_NO_CONTENT || !serial_newer(s->best_serial, s->serial));
+	secondary_transfer(st, s->content == SECONDARY_NO_CONTENT || secondary_is_elsewhere(s) ||
+				       !serial_newer(s->best_serial, s->serial));
 }
 
 void secondary_next_primary(struct step *st)

@@ -138,6 +138,7 @@ static int add_zone(struct zones *z, unsigned i)
 		.retry_max = c->retry_max,
 		.expire_min = c->expire_min,
 		.expire_max = c->expire_max,
+		.pin_tolerance = c->pin_tolerance,
 		.best_serial = c->primary_order == CONFIG_BEST_SERIAL,
 	};
 	secondary_init(&zn->secondary, (uint16_t)c->primary_cnt, &zn->caps);
@@ -586,6 +587,9 @@ void zones_info(const struct zones *z, unsigned index, struct zones_info *out)
 		.last_error_at = zn->last_error_at,
 	};
 	tell_versions(zn, out);
+	if (loaded && zn->caps.pin_tolerance > 0 && s->has_pinned)
+		out->pinned = zone_primary(zn, s->pinned)->name;
+	out->pin_moves_in = seconds_until(secondary_pin_moves_at(s), now);
 	if (out->primary != NULL)
 		config_address_text(&p->address, out->primary_address);
 	if (zn->last_error != NULL)

@@ -70,8 +70,10 @@ struct zones_info {
 	bool timers_odd;      /* SOA breaks retry < refresh or expire > refresh + retry */
 	const char *primary;  /* config name of the one in use, or NULL */
 	char primary_address[CONFIG_ADDRESS_TEXT_CAP];
-	int64_t last_check;  /* last answered SOA query */
-	int64_t last_change; /* last publication */
+	const char *pinned;   /* config name of the primary that the zone stays with, or NULL */
+	int64_t pin_moves_in; /* when what is newer elsewhere will be taken */
+	int64_t last_check;   /* last answered SOA query */
+	int64_t last_change;  /* last publication */
 	int64_t refresh_in;
 	int64_t expires_in;
 	uint64_t records, names, bytes;

@@ -151,6 +151,9 @@ void zone_drop_held(struct zone *zn);
 /* Warns, at most once a day, when the signatures of what is served end soon. */
 void zone_watch_signatures(struct zone *zn);
 
+/* zones_notes.c. Logs and counts what of SECONDARY_NOTE_* is in what. */
+void zone_take_notes(struct zone *zn, uint32_t what);
+
 /* zones_same.c. Whether the answer to a SOA query is about another content than ours although the serial is the same. */
 bool zone_differs(struct zone *zn, const struct refresh_answer *answer);
 

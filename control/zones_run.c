@@ -96,47 +96,6 @@ void zone_keep_error(struct zone *zn, const char *what, const char *reason)
 	zn->last_error_at = zones_wall_s();
 }
 
-/* --- notes --- */
-
-static void log_serials(struct zone *zn, const char *event, const char *reason)
-{
-	struct zones *z = zn->all;
-	char peer[CONFIG_ADDRESS_TEXT_CAP];
-
-	z->cnt[ZONES_CNT_serial_lower]++;
-	if (log_allow(z->env.log, &z->limit_serial, LOG_BURST, event))
-		log_event(z->env.log, LOG_WARNING, event, zn->config->name_text, zone_peer_text(zn, peer),
-			  "serial=%u primary_serial=%u reason=\"%s\"", zn->secondary.serial,
-			  zn->secondary.primary_serial, reason);
-}
-
-static void take_notes(struct zone *zn, uint32_t what)
-{
-	struct zones *z = zn->all;
-	const struct secondary *s = &zn->secondary;
-	const char *name = zn->config->name_text;
-
-	if (what & SECONDARY_NOTE_LOWER)
-		log_serials(zn, "serial-lower", "the primary's version is older than ours, which is kept");
-	if (what & SECONDARY_NOTE_INCOMPARABLE)
-		log_serials(zn, "serial-incomparable",
-			    "2^31 apart: neither is newer (RFC 1982 3.2); ours is kept");
-	if (what & SECONDARY_NOTE_CURRENT)
-		z->cnt[ZONES_CNT_notify_current]++;
-	if (what & SECONDARY_NOTE_AHEAD)
-		log_event(z->env.log, LOG_INFO, "notify-ahead", name, NULL,
-			  "notified_serial=%u serial=%u try=%u reason=\"not to be had yet, asking again\"",
-			  s->wanted, s->serial, s->wanted_tries);
-	if (what & SECONDARY_NOTE_FORGOTTEN)
-		log_event(z->env.log, LOG_WARNING, "notify-forgotten", name, NULL,
-			  "notified_serial=%u serial=%u reason=\"no primary has it\"", s->wanted, s->serial);
-	if (what & SECONDARY_NOTE_TIMERS_ODD)
-		log_event(z->env.log, LOG_WARNING, "soa-timers", name, NULL,
-			  "refresh=%u retry=%u expire=%u reason=\"should be retry < refresh and expire > "
-			  "refresh + retry\"",
-			  s->timers.refresh, s->timers.retry, s->timers.expire);
-}
-
 /* --- the state machine's doings --- */
 
 void zone_call_waiters(struct zone *zn, uint32_t round, const char *error)
@@ -214,7 +173,7 @@ static void perform(struct zone *zn, const struct secondary_actions *a)
 		zone_hold(zn);
 	if (a->what & ZONE_PUBLICATIONS)
 		zone_change_served(zn, a->what);
-	take_notes(zn, a->what);
+	zone_take_notes(zn, a->what);
 	if (a->what & SECONDARY_ROUND_OK)
 		zone_forget_error(zn);
 	if (a->what & (SECONDARY_ROUND_OK | SECONDARY_ROUND_FAILED))

@@ -212,6 +212,12 @@ static void show_zone_primary(const json_t *z)
 		line("primary", "none yet");
 	line("primary's serial", "%s%s", number(z, "primary_serial", serial),
 	     true_in(z, "primary_behind") ? "  lower than ours: kept, not transferred" : "");
+	if (!json_is_string(json_object_get(z, "pinned")))
+		return;
+	line("pinned to", "%s", text_of(z, "pinned"));
+	if (!json_is_null(json_object_get(z, "pin_moves_in")))
+		line("", "another one has a newer version, which is taken in %s",
+		     span_of(z, "pin_moves_in", serial));
 }
 
 static void show_zone_transfers(const json_t *z)

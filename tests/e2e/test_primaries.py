@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
+from primary import ScriptedPrimary
 
 import dns.rcode
 
@@ -213,6 +214,38 @@ def test_newer_serial_on_the_second_primary_is_found(net):
     net.wait_serial(ZONE, 1)
     ahead.update(ZONE, text(2))
     net.wait_serial(ZONE, 2, timeout=5)
+
+
+def test_a_pinned_zone_leaves_its_primary_after_the_tolerance_only(net):
+    own, other = ScriptedPrimary(net), ScriptedPrimary(net, address=lab.SECOND_PRIMARY)
+    for p in (own, other):
+        p.zone(ZONE, 1)
+    primaries = [{"name": "own", "address": lab.PRIMARY}, {"name": "other", "address": lab.SECOND_PRIMARY}]
+
+    def start(tolerance):
+        net.lockstepd([{"name": ZONE, "primaries": ["own", "other"], "pin-tolerance": tolerance}],
+                      change={"primaries": primaries})
+        net.wait_serial(ZONE, 1)
+        assert net.daemon.zone(ZONE)["pinned"] == "own"
+        other.zone(ZONE, 2)
+        other.notify(ZONE)
+
+    start("1h")
+    status = lab.wait_until(lambda: (s := net.daemon.zone(ZONE))["pin_moves_in"] and s, 10, "the newer version is noted")
+    assert status["serial"] == 1 and 3500 < status["pin_moves_in"] <= 3600, status
+    assert "is taken in" in net.daemon.ctl_raw("zone", "status", ZONE).stdout
+    net.daemon.wait_log(r"newer-elsewhere zone=example\. serial=1 primary_serial=2 pinned=own")
+    own.zone(ZONE, 2)
+    own.notify(ZONE)
+    net.wait_serial(ZONE, 2)
+    status = net.daemon.zone(ZONE)
+    assert status["pinned"] == "own" and status["pin_moves_in"] is None and not other.transfers, status
+    net.daemon.stop()
+    own.zone(ZONE, 1)
+    start("1s")
+    net.wait_serial(ZONE, 2)
+    assert net.daemon.zone(ZONE)["pinned"] == "other" and len(other.transfers) == 1
+    net.daemon.wait_log(r"pin-moved zone=example\. serial=2 pinned=other")
 
 
 @lab.timeout(240)

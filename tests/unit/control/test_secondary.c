@@ -1157,6 +1157,210 @@ static void a_retransfer_waits_for_the_verifier(void **state)
 	assert_int_equal(STEP(&s, NOW, CHECKED, .serial = 6, .timers = timers).what, PUBLISH | OK | TRANSFER);
 }
 
+/* --- pinned to the primary that the version is from --- */
+
+#define TOLERANCE_MS 7200000
+#define ELSEWHERE    SECONDARY_NOTE_ELSEWHERE
+#define PIN_MOVED    SECONDARY_NOTE_PIN_MOVED
+
+static const struct secondary_caps pinning = {.pin_tolerance = TOLERANCE_MS / 1000};
+
+/* Three primaries; version 5 is from the second, the first having failed. */
+static void load_pinned(struct secondary *s)
+{
+	secondary_init(s, 3, &pinning);
+	STEP(s, NOW, START);
+	assert_int_equal(STEP(s, NOW, NOT_RECEIVED).primary, 1);
+	assert_int_equal(STEP(s, NOW, RECEIVED, .serial = 5, .timers = timers).what, PUBLISH | OK);
+	assert_true(s->has_pinned);
+	assert_int_equal(s->pinned, 1);
+}
+
+/* A round by NOTIFY of the first primary, which has 6; the others have 5. */
+static struct secondary_actions newer_elsewhere(struct secondary *s, int64_t at)
+{
+	struct secondary_actions a = STEP(s, at, NOTIFY, .primary = 0, .has_serial = true, .serial = 6);
+
+	assert_int_equal(a.what, QUERY);
+	assert_int_equal(a.primary, 1);
+	a = STEP(s, at, ANSWER, .serial = 5);
+	assert_int_equal(a.what, QUERY);
+	assert_int_equal(a.primary, 0);
+	return STEP(s, at, ANSWER, .serial = 6);
+}
+
+static void a_round_begins_with_the_pinned_primary(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+
+	load_pinned(&s);
+	a = STEP(&s, NOW + REFRESH_MS, TIMER);
+	assert_int_equal(a.what, QUERY);
+	assert_int_equal(a.primary, 1);
+	STEP(&s, NOW + REFRESH_MS, ANSWER, .serial = 5);
+	assert_int_equal(STEP(&s, NOW + REFRESH_MS, RETRANSFER).primary, 1);
+}
+
+static void a_newer_version_elsewhere_waits_for_the_pinned_primary(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+
+	load_pinned(&s);
+	a = newer_elsewhere(&s, NOW);
+	assert_int_equal(a.what, QUERY | ELSEWHERE);
+	assert_int_equal(a.primary, 2);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5).what, OK | AHEAD);
+	assert_int_equal(secondary_pin_moves_at(&s), NOW + TOLERANCE_MS);
+	/* It has got it: by differences, and the clock is back. */
+	assert_int_equal(STEP(&s, s.check_at, TIMER).primary, 1);
+	a = STEP(&s, NOW + 1000, ANSWER, .serial = 6);
+	assert_int_equal(a.what, TRANSFER);
+	assert_int_equal(a.primary, 1);
+	assert_false(s.whole);
+	assert_int_equal(STEP(&s, NOW + 1000, RECEIVED, .serial = 6, .timers = timers).what, PUBLISH | OK);
+	assert_int_equal(s.pinned, 1);
+	assert_int_equal(secondary_pin_moves_at(&s), NEVER);
+}
+
+static void after_the_tolerance_the_whole_zone_comes_from_elsewhere(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+	int64_t at;
+
+	load_pinned(&s);
+	newer_elsewhere(&s, NOW);
+	STEP(&s, NOW, ANSWER, .serial = 5);
+	/* What a NOTIFY tells is forgotten sooner; then the timer is REFRESH, and the tolerance. */
+	for (at = s.check_at; at < NOW + TOLERANCE_MS; at = s.check_at) {
+		a = STEP(&s, at, TIMER);
+		assert_int_equal(a.what, QUERY);
+		assert_int_equal(a.primary, 1);
+		STEP(&s, at, ANSWER, .serial = 5);
+		assert_int_equal(STEP(&s, at, ANSWER, .serial = 6).what, QUERY | ELSEWHERE);
+		STEP(&s, at, ANSWER, .serial = 5);
+		assert_int_equal(s.activity, IDLE);
+	}
+	assert_int_equal(at, NOW + TOLERANCE_MS);
+	STEP(&s, at, TIMER);
+	STEP(&s, at, ANSWER, .serial = 5);
+	a = STEP(&s, at, ANSWER, .serial = 6);
+	assert_int_equal(a.what, TRANSFER);
+	assert_int_equal(a.primary, 0);
+	assert_true(s.whole);
+	assert_int_equal(STEP(&s, at, RECEIVED, .serial = 6, .timers = timers).what,
+			 PUBLISH | OK | PIN_MOVED);
+	assert_int_equal(s.pinned, 0);
+}
+
+static void the_tolerance_runs_while_the_pinned_primary_is_away(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+
+	load_pinned(&s);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, NO_ANSWER);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 6).what, QUERY | ELSEWHERE);
+	assert_int_equal(STEP(&s, NOW, NO_ANSWER).what, FAILED);
+	assert_int_equal(s.check_at, NOW + RETRY_MS);
+	STEP(&s, NOW + TOLERANCE_MS, TIMER);
+	STEP(&s, NOW + TOLERANCE_MS, NO_ANSWER);
+	a = STEP(&s, NOW + TOLERANCE_MS, ANSWER, .serial = 6);
+	assert_int_equal(a.what, TRANSFER);
+	/* That fails too: it is a matter of RETRY. */
+	STEP(&s, NOW + TOLERANCE_MS, NOT_RECEIVED);
+	assert_int_equal(STEP(&s, NOW + TOLERANCE_MS, NO_ANSWER).what, FAILED);
+	assert_int_equal(s.check_at, NOW + TOLERANCE_MS + RETRY_MS);
+}
+
+static void what_was_newer_elsewhere_and_is_gone_moves_nothing(void **state)
+{
+	struct secondary s;
+
+	load_pinned(&s);
+	newer_elsewhere(&s, NOW);
+	STEP(&s, NOW, ANSWER, .serial = 5);
+	STEP(&s, NOW + 1000, REFRESH);
+	STEP(&s, NOW + 1000, ANSWER, .serial = 5);
+	STEP(&s, NOW + 1000, ANSWER, .serial = 5);
+	STEP(&s, NOW + 1000, ANSWER, .serial = 5);
+	assert_int_equal(s.activity, IDLE);
+	assert_int_equal(secondary_pin_moves_at(&s), NEVER);
+}
+
+static void a_zone_does_not_expire_for_its_pin(void **state)
+{
+	static const struct secondary_caps week = {.pin_tolerance = 604800};
+	struct secondary s;
+
+	load_pinned(&s);
+	s.caps = &week;
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, NO_ANSWER);
+	STEP(&s, NOW, ANSWER, .serial = 6);
+	STEP(&s, NOW, NO_ANSWER);
+	assert_int_equal(secondary_pin_moves_at(&s), NOW + EXPIRE_MS - RETRY_MS);
+	STEP(&s, NOW + EXPIRE_MS - RETRY_MS, TIMER);
+	STEP(&s, NOW + EXPIRE_MS - RETRY_MS, NO_ANSWER);
+	assert_int_equal(STEP(&s, NOW + EXPIRE_MS - RETRY_MS, ANSWER, .serial = 6).what, TRANSFER);
+}
+
+static void an_expired_zone_is_taken_whole_from_whoever_answers(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+
+	load_pinned(&s);
+	assert_int_equal(STEP(&s, NOW + EXPIRE_MS, TIMER).what, WITHDRAW | QUERY);
+	a = STEP(&s, NOW + EXPIRE_MS, ANSWER, .serial = 6);
+	assert_int_equal(a.what, TRANSFER);
+	assert_int_equal(a.primary, 0);
+	assert_true(s.whole);
+}
+
+static void another_content_elsewhere_is_no_reason_to_transfer(void **state)
+{
+	struct secondary s;
+
+	load_pinned(&s);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, NO_ANSWER);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5, .differs = true).what, OK);
+	STEP(&s, NOW, REFRESH);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5, .differs = true).what, TRANSFER);
+}
+
+static void a_direct_request_is_for_the_pinned_primary_only(void **state)
+{
+	struct secondary s;
+
+	load_pinned(&s);
+	assert_int_equal(
+		STEP(&s, NOW, NOTIFY, .primary = 0, .has_serial = true, .serial = 6, .direct = true).what,
+		QUERY);
+	load_pinned(&s);
+	assert_int_equal(
+		STEP(&s, NOW, NOTIFY, .primary = 1, .has_serial = true, .serial = 6, .direct = true).what,
+		TRANSFER);
+	assert_false(s.whole);
+}
+
+static void what_an_operator_accepts_pins_to_whom_it_is_from(void **state)
+{
+	struct secondary s;
+
+	load_pinned(&s);
+	STEP(&s, NOW, RETRANSFER);
+	assert_int_equal(STEP(&s, NOW, NOT_RECEIVED).primary, 0);
+	STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers, .gate = SECONDARY_GATE_HOLD);
+	assert_int_equal(s.pinned, 1);
+	assert_int_equal(STEP(&s, NOW, ACCEPT, .serial = 6, .timers = timers).what, PUBLISH_HELD | PIN_MOVED);
+	assert_int_equal(s.pinned, 0);
+}
+
 static void an_expired_zone_recovers_through_a_failed_attempt(void **state)
 {
 	struct secondary s;
@@ -1280,6 +1484,16 @@ int main(void)
 		cmocka_unit_test(
 			a_transfer_that_succeeds_before_it_is_ended_is_published_and_another_follows),
 		cmocka_unit_test(a_retransfer_waits_for_the_verifier),
+		cmocka_unit_test(a_round_begins_with_the_pinned_primary),
+		cmocka_unit_test(a_newer_version_elsewhere_waits_for_the_pinned_primary),
+		cmocka_unit_test(after_the_tolerance_the_whole_zone_comes_from_elsewhere),
+		cmocka_unit_test(the_tolerance_runs_while_the_pinned_primary_is_away),
+		cmocka_unit_test(what_was_newer_elsewhere_and_is_gone_moves_nothing),
+		cmocka_unit_test(a_zone_does_not_expire_for_its_pin),
+		cmocka_unit_test(an_expired_zone_is_taken_whole_from_whoever_answers),
+		cmocka_unit_test(another_content_elsewhere_is_no_reason_to_transfer),
+		cmocka_unit_test(a_direct_request_is_for_the_pinned_primary_only),
+		cmocka_unit_test(what_an_operator_accepts_pins_to_whom_it_is_from),
 		cmocka_unit_test(an_expired_zone_recovers_through_a_failed_attempt),
 		cmocka_unit_test(invariants_hold_for_random_events),
 	};
