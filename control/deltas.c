@@ -171,17 +171,21 @@ struct deltas *deltas_new(uint32_t slots, uint32_t count_max, uint64_t bytes_max
 	return s;
 }
 
-/* Under lock. The oldest of a zone. */
-static void drop_first(struct deltas *s, struct kept *k)
+/* Under lock. */
+static void drop(struct deltas *s, struct kept *k, struct delta *d)
 {
-	struct delta *d = TAILQ_FIRST(&k->queue);
-
 	TAILQ_REMOVE(&k->queue, d, link);
 	TAILQ_REMOVE(&s->ages, d, age_link);
 	k->cnt--;
 	s->cnt--;
 	s->bytes -= cost(d);
 	delta_release(d);
+}
+
+/* Under lock. The oldest of a zone. */
+static void drop_first(struct deltas *s, struct kept *k)
+{
+	drop(s, k, TAILQ_FIRST(&k->queue));
 }
 
 void deltas_free(struct deltas *s)
@@ -235,6 +239,18 @@ void deltas_publish(struct deltas *s, uint32_t slot, struct delta_queue *q)
 		TAILQ_REMOVE(q, d, link);
 		keep(s, k, slot, d);
 	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void deltas_go_back(struct deltas *s, uint32_t slot, uint32_t serial)
+{
+	struct delta *d;
+
+	if (slot >= s->slots)
+		return;
+	pthread_mutex_lock(&s->lock);
+	while ((d = TAILQ_LAST(&s->kept[slot].queue, delta_queue)) != NULL && d->to != serial)
+		drop(s, &s->kept[slot], d);
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -71,6 +71,9 @@ void deltas_free(struct deltas *s); /* nobody uses it any more */
  */
 void deltas_publish(struct deltas *s, uint32_t slot, struct delta_queue *q);
 
+/* A former version is served again: what came after it leads nowhere. */
+void deltas_go_back(struct deltas *s, uint32_t slot, uint32_t serial);
+
 /*
  * The differences from one serial to another, oldest first: an array to be given to deltas_put, *out_cnt in it. NULL: not
  * kept (or out of memory). Any thread.

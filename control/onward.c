@@ -75,6 +75,12 @@ void onward_published(struct onward *o, uint32_t slot, uint32_t serial, struct d
 	notify_out_changed(o->notify, slot);
 }
 
+void onward_went_back(struct onward *o, uint32_t slot, uint32_t serial)
+{
+	deltas_go_back(o->deltas, slot, serial);
+	notify_out_changed(o->notify, slot);
+}
+
 void onward_notify(struct onward *o, uint32_t slot)
 {
 	notify_out_changed(o->notify, slot);

@@ -31,6 +31,9 @@ void onward_add_zone(struct onward *o, uint32_t slot, const struct config_zone *
  */
 void onward_published(struct onward *o, uint32_t slot, uint32_t serial, struct delta_queue *deltas);
 
+/* Control loop, right after a version that was served before was published again. */
+void onward_went_back(struct onward *o, uint32_t slot, uint32_t serial);
+
 /* Control loop: tells all of the zone's targets what is served, whatever they have acknowledged. */
 void onward_notify(struct onward *o, uint32_t slot);
 

@@ -77,6 +77,8 @@ void zone_hold(struct zone *zn)
 		snapshot_retire(zn->received.snapshot);
 	} else {
 		held->version = zn->received;
+		TAILQ_INIT(&held->deltas);
+		TAILQ_CONCAT(&held->deltas, &zn->received_deltas, link);
 		memcpy(held->why, why, len);
 	}
 	zn->held = held;
@@ -93,6 +95,7 @@ void zone_drop_held(struct zone *zn)
 	log_event(zn->all->env.log, LOG_NOTICE, "version-dropped", zn->config->name_text, NULL,
 		  "serial=%u reason=\"rejected, or a newer one came\"", zn->held->version.serial);
 	snapshot_retire(zn->held->version.snapshot);
+	delta_queue_drop(&zn->held->deltas);
 	free(zn->held);
 	zn->held = NULL;
 }

@@ -30,6 +30,7 @@ struct zone_version {
 /* One that waits for the operator. */
 struct zone_held {
 	struct zone_version version;
+	struct delta_queue deltas; /* as received_deltas */
 	char why[];
 };
 

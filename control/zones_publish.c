@@ -90,20 +90,31 @@ static void note_served(struct zone *zn)
 	zn->notify_ns = 0;
 }
 
-/* For those who have the zone from us: how v was made from what was served, if that is known. */
+/*
+ * For those who have the zone from us: how what is served now was made from what was, if that is known. deltas NULL: it was
+ * served before.
+ */
 static void tell_onward(struct zone *zn, uint32_t old, uint32_t serial, struct delta_queue *deltas)
 {
-	const struct delta *first = TAILQ_FIRST(deltas);
+	struct onward *onward = zn->all->env.onward;
 
-	/* What was served may have changed by the operator while the differences came. */
-	if (first != NULL && first->from != old)
+	if (deltas == NULL) {
+		if (onward != NULL)
+			onward_went_back(onward, zn->slot, serial);
+		return;
+	}
+	/* What was served may have changed by the operator while the differences came, or waited. */
+	if (!TAILQ_EMPTY(deltas) && TAILQ_FIRST(deltas)->from != old)
 		delta_queue_drop(deltas);
-	if (zn->all->env.onward != NULL)
-		onward_published(zn->all->env.onward, zn->slot, serial, deltas);
+	if (onward != NULL)
+		onward_published(onward, zn->slot, serial, deltas);
 	delta_queue_drop(deltas);
 }
 
-/* What is served from now on; what was is kept. zn->version still describes the latter. Takes what is in deltas. */
+/*
+ * What is served from now on; what was is kept. zn->version still describes the latter. Takes what is in deltas, which are
+ * as in tell_onward.
+ */
 static void serve(struct zone *zn, struct zone_version v, struct delta_queue *deltas)
 {
 	struct zone_version old = zn->version;
@@ -142,12 +153,12 @@ static void publish_received(struct zone *zn)
 
 static void publish_held(struct zone *zn)
 {
-	struct zone_version v = zn->held->version;
-	struct delta_queue unknown = TAILQ_HEAD_INITIALIZER(unknown);
+	struct zone_held *held = zn->held;
+	struct zone_version v = held->version;
 
-	free(zn->held);
 	zn->held = NULL;
-	serve(zn, v, &unknown);
+	serve(zn, v, &held->deltas);
+	free(held);
 	log_event(zn->all->env.log, LOG_NOTICE, "version-accepted", zn->config->name_text, NULL,
 		  "serial=%u reason=\"by the operator\"", v.serial);
 }
@@ -156,9 +167,8 @@ static void publish_kept(struct zone *zn)
 {
 	uint32_t old = zn->version.serial;
 	struct zone_version v = take_kept(zn, 0);
-	struct delta_queue unknown = TAILQ_HEAD_INITIALIZER(unknown);
 
-	serve(zn, v, &unknown);
+	serve(zn, v, NULL);
 	log_event(zn->all->env.log, LOG_WARNING, "version-rolled-back", zn->config->name_text, NULL,
 		  "serial=%u old_serial=%u reason=\"by the operator; stays until a newer version than %u "
 		  "comes, or zone resume\"",

@@ -244,6 +244,23 @@ def test_requests_for_differences_get_the_form_that_fits(net):
     assert serials(ixfr(net, 3)) == [4, 4]
 
 
+def test_what_an_operator_accepts_or_goes_back_to_is_to_be_had_as_differences(net):
+    keys = {"allow-transfer": ["down"], "max-shrink": 10, "keep-versions": 3}
+    primary, daemon = with_versions(net, {"defaults": keys}, last=3, hosts=40)
+    primary.update(ZONE, lab.zone_text(ZONE, 4, hosts=5))
+    lab.wait_until(lambda: daemon.zone(ZONE)["held"], 10, "the version is held")
+    assert serials(ixfr(net, 2)) == [3, 2, 3, 3], "what is held is not told"
+    daemon.ctl("zone", "accept", ZONE)
+    assert serials(ixfr(net, 2)) == [4, 2, 4, 4], "the difference to it waited with it"
+    daemon.ctl("zone", "rollback", ZONE, "3")
+    assert serials(ixfr(net, 2)) == [3, 2, 3, 3]
+    # The next one is a difference from what is served, not from what was rolled back from.
+    primary.update(ZONE, lab.zone_text(ZONE, 5, hosts=40))
+    net.wait_serial(ZONE, 5)
+    expected = [5, 2, 5, 5] if daemon.zone(ZONE)["last_transfer_type"] == "IXFR" else [5, 5]
+    assert serials(ixfr(net, 2)) == expected
+
+
 def test_memory_for_differences_is_bounded_over_all_zones(net):
     _, daemon = with_versions(net, {"transfers-out": {"delta-bytes": "2K"}}, last=12)
     assert 0 < daemon.counter("onward", "delta_bytes") <= 2048

@@ -252,6 +252,30 @@ static void what_is_kept_is_bounded_and_never_has_a_gap(void **state)
 	deltas_free(s);
 }
 
+static void going_back_drops_what_came_after(void **state)
+{
+	struct deltas *s = deltas_new(1, 9, 1 << 20);
+	struct deltas_info info;
+
+	(void)state;
+	for (uint32_t i = 1; i < 6; i++)
+		publish(s, 0, i, i + 1, 10);
+	deltas_go_back(s, 0, 4);
+	assert_int_equal(deltas_cnt(s, 0), 3);
+	assert_true(is_kept(s, 0, 1, 4));
+	assert_false(is_kept(s, 0, 4, 6));
+	/* It goes on from there, by another way. */
+	publish(s, 0, 4, 7, 10);
+	assert_true(is_kept(s, 0, 1, 7));
+	/* Nothing leads to the first. */
+	deltas_go_back(s, 0, 1);
+	deltas_info(s, &info);
+	assert_int_equal(info.cnt, 0);
+	assert_int_equal(info.bytes, 0);
+	deltas_go_back(s, 5, 1);
+	deltas_free(s);
+}
+
 static void a_recording_that_is_too_large_or_out_of_order_keeps_nothing(void **state)
 {
 	static const uint8_t octets[1000];
@@ -554,6 +578,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_chain_and_what_it_condenses_to_make_the_same_zone),
 		cmocka_unit_test(what_is_kept_is_bounded_and_never_has_a_gap),
+		cmocka_unit_test(going_back_drops_what_came_after),
 		cmocka_unit_test(a_recording_that_is_too_large_or_out_of_order_keeps_nothing),
 		cmocka_unit_test(a_record_whose_ttl_or_case_alone_changed_stays_in_a_condensed_difference),
 		cmocka_unit_test(what_a_session_says_makes_the_version_served_of_any_older_one),
