@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #define DELTAS	     1000
+#define SAMPLE_MIN   100
 #define ZONE_RECORDS 30	   /* about, before signing */
 #define MESSAGE_LEN  16384 /* of a transfer: one record more than this at most */
 
@@ -549,8 +550,12 @@ static void follow(enum signing_kind kind)
 		compare_records(&w);
 		compare_answers(&w, pair);
 	}
-	/* The chain was not left alone. */
-	assert_true(kind == SIGNING_NONE || w.chain_changes > deltas / 4);
+	/* The chain was not left alone. How often it is changed by chance only a sample of some size can say. */
+	if (deltas < SAMPLE_MIN)
+		print_message("fewer than %u differences: not checked that the chain changes; in %u it did\n",
+			      SAMPLE_MIN, w.chain_changes);
+	else
+		assert_true(kind == SIGNING_NONE || w.chain_changes > deltas / 4);
 	print_message("%u differences, %llu answers compared\n", deltas,
 		      (unsigned long long)w.by_ixfr.answered);
 	world_fini(&w);
