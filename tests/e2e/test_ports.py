@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
+from bound_port import WIRE4, WIRE6, counters, forget_neighbours, grown, plug, wire_port
 
 import dns.exception
 import dns.flags
@@ -25,7 +26,6 @@ import dns.rcode
 ZONE = "example."
 SECOND4, SECOND6 = "10.53.0.20", "fd53::20"   # a second pair of listen addresses
 FOREIGN4 = "10.53.0.30"                       # on sec0, but not a listen address
-WIRE4, WIRE6 = ("10.54.0.1", "10.54.0.2"), ("fd54::1", "fd54::2")  # client, lockstepd on the bound port
 
 
 def serve(net, listen=(), **change):
@@ -36,35 +36,8 @@ def serve(net, listen=(), **change):
     return daemon
 
 
-def counters(net):
-    """The workers' counters by name, summed."""
-    total = {}
-
-    def walk(value):
-        if isinstance(value, dict):
-            for k, v in value.items():
-                if isinstance(v, int) and not isinstance(v, bool):
-                    total[k] = total.get(k, 0) + v
-                walk(v)
-        elif isinstance(value, list):
-            for v in value:
-                walk(v)
-    walk(net.ctl("stats"))
-    return total
-
-
-def grown(net, name, before, by=1):
-    """Until a counter has grown by at least so much."""
-    lab.wait_until(lambda: counters(net).get(name, 0) >= before.get(name, 0) + by, 3,
-                   lambda: f"{name}: {before.get(name)} before, {counters(net).get(name)} after, {by} more expected")
-
-
 def ping(net, address, ns="pri"):
     assert net.run_in(ns, ["ping", "-c2", "-i0.2", "-W2", "-q", address], check=False).returncode == 0, f"ping {address}"
-
-
-def forget_neighbours(net, dev, ns="pri"):
-    net.run_in(ns, ["ip", "neigh", "flush", "dev", dev], check=False)
 
 
 @contextlib.contextmanager
@@ -344,23 +317,8 @@ def test_responses_and_garbage_are_met_with_silence(net):
 # --- a bound port with its exception interface --------------------------------------------------------------------
 
 
-def wire_port(net, number=0):
-    """A TAP made by DPDK plays the wire: its kernel end goes to the clients' namespace."""
-    return {"driver": "vdev", "device": f"net_tap{number},iface=wire{number}", "exception": f"lsx{number}"}
-
-
-def plug(net, number=0):
-    """Moves the wire to namespace pri and gives both ends their addresses."""
-    wire, tap = f"wire{number}", f"lsx{number}"
-    net.run_in("sec", ["ip", "link", "set", wire, "netns", net.ns["pri"]])
-    for ns, dev, side in (("pri", wire, 0), ("sec", tap, 1)):
-        net.run_in(ns, ["ip", "addr", "add", f"{WIRE4[side]}/24", "dev", dev])
-        net.run_in(ns, ["ip", "addr", "add", f"{WIRE6[side]}/64", "dev", dev, "nodad"])
-        net.run_in(ns, ["ip", "link", "set", dev, "up"])
-
-
 def test_bound_port_answers_dns_and_hands_the_rest_to_its_tap(net):
-    serve(net, listen=[WIRE4[1], WIRE6[1]], dataplane={"ports": [wire_port(net)]})
+    serve(net, listen=[WIRE4[1], WIRE6[1]], dataplane={"ports": [wire_port()]})
     plug(net)
     ping(net, WIRE4[1])
     settled = counters(net)  # what the wire brought before the TAP was up had nowhere to go
@@ -380,7 +338,7 @@ def test_bound_port_answers_dns_and_hands_the_rest_to_its_tap(net):
 
 
 def test_bound_port_passes_fragments_to_the_kernel(net):
-    serve(net, listen=[WIRE4[1]], dataplane={"ports": [wire_port(net)]})
+    serve(net, listen=[WIRE4[1]], dataplane={"ports": [wire_port()]})
     plug(net)
     before = counters(net)
     echoed(net, WIRE4[1], 5353, b"x" * 4000)  # three fragments each way
@@ -388,7 +346,7 @@ def test_bound_port_passes_fragments_to_the_kernel(net):
 
 
 def test_a_notify_by_the_bound_port_is_answered_on_it(net):
-    serve(net, listen=[WIRE4[1]], dataplane={"ports": [wire_port(net)]})
+    serve(net, listen=[WIRE4[1]], dataplane={"ports": [wire_port()]})
     plug(net)
     reply = net.notify(ZONE, 2, server=WIRE4[1])
     assert reply.opcode() == 4 and reply.rcode() == dns.rcode.REFUSED, reply  # not a primary's address
@@ -396,12 +354,12 @@ def test_a_notify_by_the_bound_port_is_answered_on_it(net):
 
 def test_an_exception_interface_that_exists_is_refused(net):
     net.run_in("sec", ["ip", "link", "add", "lsx0", "type", "veth", "peer", "name", "lsx1"])
-    refused(net, "exception interface lsx0", "choose another", change={"dataplane": {"ports": [wire_port(net)]}})
+    refused(net, "exception interface lsx0", "choose another", change={"dataplane": {"ports": [wire_port()]}})
     assert "wire0" not in net.run_in("sec", ["ip", "link"]).stdout
 
 
 def test_taps_disappear_with_the_daemon_even_when_it_is_killed(net):
-    daemon = serve(net, dataplane={"ports": [wire_port(net)]})
+    daemon = serve(net, dataplane={"ports": [wire_port()]})
     assert "lsx0" in net.run_in("sec", ["ip", "link"]).stdout
     daemon.kill()
     lab.wait_until(lambda: "lsx0" not in net.run_in("sec", ["ip", "link"]).stdout, 5, "lsx0 is gone")
@@ -409,7 +367,7 @@ def test_taps_disappear_with_the_daemon_even_when_it_is_killed(net):
 
 def test_two_ports_and_two_workers_answer_side_by_side(net):
     """Two TAPs as wires with two queues each, one worker per queue."""
-    ports = [wire_port(net, 0), {"driver": "vdev", "device": "net_tap1,iface=wire1"}]
+    ports = [wire_port(), {"driver": "vdev", "device": "net_tap1,iface=wire1"}]
     serve(net, listen=[WIRE4[1], WIRE6[1]], dataplane={"ports": ports, "workers": two_cpus()})
     plug(net)
     ping(net, WIRE4[1])

@@ -13,12 +13,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
+from bound_port import WIRE4, plug, wire_port
 
 import dns.exception
 import dns.message
 
 ZONE = "example."
-WIRE = ("10.54.0.1", "10.54.0.2")  # clients, lockstepd on the port
 STALL_SECONDS = 10
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 WAIT_ALL = 0x40000000  # __WALL: threads too
@@ -35,15 +35,11 @@ def serve(net, **dataplane):
         raise lab.Skip("two workers need two CPUs")
     primary = net.knotd({ZONE: zone(1)})
     net.lockstepd([ZONE], change={
-        "server": {"listen": [WIRE[1]]},
-        "dataplane": {"workers": cpus[:2], "ports": [{"driver": "vdev", "device": "net_tap0,iface=wire0",
-                                                      "exception": "lsx0"}], **dataplane}})
-    net.run_in("sec", ["ip", "link", "set", "wire0", "netns", net.ns["pri"]])
-    for ns, dev, side in (("pri", "wire0", 0), ("sec", "lsx0", 1)):
-        net.run_in(ns, ["ip", "addr", "add", f"{WIRE[side]}/24", "dev", dev])
-        net.run_in(ns, ["ip", "link", "set", dev, "up"])
+        "server": {"listen": [WIRE4[1]]},
+        "dataplane": {"workers": cpus[:2], "ports": [wire_port()], **dataplane}})
+    plug(net)
     neighbour = net.run_in("sec", ["cat", "/sys/class/net/lsx0/address"]).stdout.strip()
-    net.run_in("pri", ["ip", "neigh", "replace", WIRE[1], "lladdr", neighbour, "dev", "wire0"])
+    net.run_in("pri", ["ip", "neigh", "replace", WIRE4[1], "lladdr", neighbour, "dev", "wire0"])
     net.wait_state(ZONE, "current")
     return primary
 
@@ -101,7 +97,7 @@ def asked(net, times, serials=None):
     """So many queries from a port each, so that they spread over the queues; how many were answered."""
     answers = 0
     for _ in range(times):
-        with net.udp(WIRE[1]) as s, contextlib.suppress(dns.exception.Timeout):
+        with net.udp(WIRE4[1]) as s, contextlib.suppress(dns.exception.Timeout):
             reply = lab.exchange_on(s, dns.message.make_query(ZONE, "SOA").to_wire(), False, 0.2)
             answers += 1
             if serials is not None:
