@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Lockstep as a distribution hop: knotd, nsd and named as its secondaries by AXFR and IXFR, signed and not, told by NOTIFY;
-and one Lockstep behind another."""
+nsd and named (not knotd before 3.4) over TLS; and one Lockstep behind another."""
 
 import base64
 import os
@@ -9,8 +9,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
+from certificates import Authority
 from changes import Changes
-from lab_secondaries import DOWNSTREAMS
+from lab_secondaries import DOWNSTREAMS, DOWNSTREAMS_OVER_TLS
 from lab_servers import KnotdWithJournal
 
 import dns.query
@@ -24,8 +25,8 @@ QUICK = "LOCKSTEP_QUICK" in os.environ
 DELTAS = 40 if QUICK else 200
 
 
-def onward(key=None, **more):
-    down = {"name": "down", "address": lab.SECOND_PRIMARY, **({"key": key[0]} if key else {})}
+def onward(key=None, tls=False, **more):
+    down = {"name": "down", "address": lab.SECOND_PRIMARY, "tls": tls, **({"key": key[0]} if key else {})}
     keys = {"keys": [{"name": key[0], "algorithm": key[1], "secret": key[2]}]} if key else {}
     return {"secondaries": [down], "defaults": {"allow-transfer": ["down"], "notify": ["down"]}, **keys, **more}
 
@@ -90,6 +91,36 @@ def test_others_follow_by_axfr_ixfr_and_notify(net, kind, signed):
     assert daemon.counter("onward", "deltas") == 3
     lab.wait_until(lambda: daemon.zone(ZONE)["secondaries"][0]["acknowledged_serial"] == 4, 20, "NOTIFY is acknowledged")
     assert daemon.counter("onward", "refused") == 0
+
+
+@lab.each(kind=["nsd", "named"])
+@lab.timeout(240)
+def test_others_follow_over_tls_alone_and_believe_the_right_one_alone(net, kind):
+    ca = Authority(net.dir / "tls")
+    ours = ca.issue("ns.example", addresses=[lab.SECONDARY])
+    primary = KnotdWithJournal(net, {ZONE: zone(1)}, [lab.PRIMARY, lab.PRIMARY6], True, [lab.SECONDARY]).start()
+    daemon = start(net, onward(tls=True, server={
+        "tls": {"certificate": str(ours.certificate), "key": str(ours.key)}}))
+    net.wait_serial(ZONE, 1)
+
+    def follow(host):
+        down = DOWNSTREAMS_OVER_TLS[kind](net, [ZONE])
+        down.ca, down.host = ca.certificate, host
+        return down.start()
+    wrong = follow("other.example")
+    lab.wait_until(lambda: wrong.distrusts in wrong.log(), 60, "it hangs up on a certificate of another name")
+    wrong.process.stop()
+    assert daemon.counter("onward", "axfr_out") == 0
+    down = follow("ns.example")
+    down.wait_serial(ZONE, 1)
+    same(net, daemon)
+    for serial in (2, 3):
+        primary.update(ZONE, changed(serial))
+        down.wait_serial(ZONE, serial)
+    same(net, daemon)
+    # It may be served over TLS only, so all of this came so.
+    assert daemon.counter("onward", "axfr_out") == 1, "changes went out as differences"
+    assert daemon.counter("onward", "ixfr_out") >= 2 and daemon.counter("onward", "refused") == 0
 
 
 def second_lockstepd(net):

@@ -6,6 +6,7 @@ import dns.exception
 import dns.flags
 
 from lab_process import SECOND_PRIMARY, SECONDARY, LabError, Process, wait_until
+from lab_servers import rewrite
 from lab_wire import soa_serial
 
 
@@ -117,3 +118,29 @@ class NamedDownstream(Downstream):
 
 
 DOWNSTREAMS = {"knotd": KnotdDownstream, "nsd": NsdDownstream, "named": NamedDownstream}
+
+
+# --- those that fetch zones over TLS, and believe nobody who is not host by ca ---
+
+
+class TlsNsdDownstream(NsdDownstream):
+    ca, host, distrusts = None, None, "certificate verify failed"
+
+    def configure(self):
+        super().configure()
+        rewrite(self.dir / "nsd.conf", ("    server-count: 1", f'    server-count: 1\n    tls-cert-bundle: "{self.ca}"'),
+                ("zone:\n", f'tls-auth:\n    name: "up"\n    auth-domain-name: "{self.host}"\nzone:\n'),
+                (f"{SECONDARY} NOKEY\n    allow", f"{SECONDARY}@853 NOKEY up\n    allow"))
+
+
+class TlsNamedDownstream(NamedDownstream):
+    ca, host, distrusts = None, None, "TLS peer certificate verification failed"
+
+    def configure(self):
+        super().configure()
+        rewrite(self.dir / "named.conf",
+                ("options {", f'tls up {{ ca-file "{self.ca}"; remote-hostname "{self.host}"; }};\noptions {{'),
+                (f"primaries {{ {SECONDARY};", f"primaries {{ {SECONDARY} port 853 tls up;"))
+
+
+DOWNSTREAMS_OVER_TLS = {"nsd": TlsNsdDownstream, "named": TlsNamedDownstream}
