@@ -206,6 +206,8 @@ static int read_config(const struct raw_config *raw, struct config *c, struct co
 		rc = config_read_transfers_out(raw, c, e);
 	if (rc == 0)
 		rc = config_read_zones(raw, c, e);
+	if (rc == 0 && e->error_cnt == 0)
+		rc = config_make_peers(c);
 	if (rc < 0)
 		config_errors_add(e, "", "%s", strerror(-rc));
 	return rc;

@@ -141,7 +141,7 @@ struct config {
 	struct config_transfers_out transfers_out;
 	struct config_secondaries defaults_allow_transfer;
 	struct config_secondaries defaults_notify;
-	struct acl **acls; /* those of the zones, each once */
+	struct acl **acls; /* those of the zones and net.peers, each once */
 	unsigned acl_cnt;
 	char ***verifiers; /* those of zones and defaults */
 	unsigned verifier_cnt;

@@ -1,5 +1,5 @@
 /*
- * Networks in lists: who may ask a zone (allow-query, deny-query), and whom rate limits leave alone.
+ * Networks in lists: who may ask a zone (allow-query, deny-query), whom rate limits leave alone, and who our peers are.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -80,6 +80,47 @@ static int keep_acl(struct config *c, struct acl *acl)
 	c->acls = v;
 	v[c->acl_cnt++] = acl;
 	return 0;
+}
+
+static struct acl_rule rule_of(const union config_sockaddr *a, uint8_t prefix)
+{
+	struct acl_rule r = {.allow = true};
+
+	r.net.family = a->sa.sa_family == AF_INET ? 4 : 6;
+	r.net.prefix = prefix;
+	if (r.net.family == 4)
+		memcpy(r.net.addr, &a->in4.sin_addr, 4);
+	else
+		memcpy(r.net.addr, &a->in6.sin6_addr, 16);
+	return r;
+}
+
+int config_make_peers(struct config *c)
+{
+	struct acl_rule *rules = calloc(c->primary_cnt + c->secondary_cnt + 1u, sizeof(rules[0]));
+	struct acl *acl = NULL;
+	unsigned cnt = 0;
+	int rc = -ENOMEM;
+
+	if (rules == NULL)
+		return rc;
+	for (unsigned i = 0; i < c->primary_cnt; i++)
+		rules[cnt++] = rule_of(&c->primaries[i].address,
+				       c->primaries[i].address.sa.sa_family == AF_INET ? 32 : 128);
+	for (unsigned i = 0; i < c->secondary_cnt; i++)
+		rules[cnt++] = rule_of(&c->secondaries[i].address, c->secondaries[i].prefix);
+	if (cnt > 0)
+		acl = acl_new(rules, cnt);
+	if (acl != NULL)
+		rc = keep_acl(c, acl);
+	free(rules);
+	if (cnt == 0)
+		return 0;
+	if (rc < 0)
+		acl_free(acl);
+	else
+		c->net.peers = acl;
+	return rc;
 }
 
 int config_read_acl(const struct raw_zone_keys *raw, const char *at, struct config *c,

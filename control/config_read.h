@@ -21,6 +21,9 @@ int config_read_transfers_out(const struct raw_config *raw, struct config *c, st
 int config_read_acl(const struct raw_zone_keys *raw, const char *at, struct config *c,
 		    struct config_zone *zone, struct config_errors *e);
 
+/* After primaries and secondaries were read: c->net.peers, which c owns. */
+int config_make_peers(struct config *c);
+
 /* config_verifier.c. Returns 0 or -ENOMEM. */
 int config_read_verifier(const struct raw_zone_keys *raw, const char *at, struct config *c,
 			 struct config_zone *zone, struct config_errors *e);

@@ -4,6 +4,7 @@
 #include "control/stream.h"
 
 #include "control/stream_thread.h"
+#include "dataplane/zone/acl.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,12 +16,24 @@ const struct counter_text stream_counter_text[STREAM_COUNTER_CNT] = {
 #undef X
 };
 
-static bool hand_over(struct stream *s, struct stream_notify *n)
+static bool is_peer(const struct stream *s, const union config_sockaddr *client)
 {
-	bool room;
+	const struct acl *peers = s->env.config->net.peers;
+
+	if (peers == NULL)
+		return false;
+	if (client->sa.sa_family == AF_INET)
+		return acl_allows(peers, 4, (const uint8_t *)&client->in4.sin_addr);
+	return acl_allows(peers, 6, client->in6.sin6_addr.s6_addr);
+}
+
+static bool hand_over(struct stream_thread *t, struct stream_notify *n)
+{
+	struct stream *s = t->stream;
+	bool room, peer = is_peer(s, &n->client);
 
 	pthread_mutex_lock(&s->lock);
-	room = s->queue_cnt < STREAM_NOTIFY_MAX;
+	room = s->queue_cnt < (peer ? STREAM_NOTIFY_MAX : STREAM_NOTIFY_STRANGERS);
 	if (room) {
 		TAILQ_INSERT_TAIL(&s->queue, n, link);
 		s->queue_cnt++;
@@ -28,6 +41,8 @@ static bool hand_over(struct stream *s, struct stream_notify *n)
 	pthread_mutex_unlock(&s->lock);
 	if (room)
 		uv_async_send(&s->async);
+	else
+		stream_count(t, peer ? STREAM_CNT_notify_full : STREAM_CNT_notify_stranger, 1);
 	return room;
 }
 
@@ -48,7 +63,7 @@ bool stream_notify_send(struct stream_thread *t, struct stream_conn *conn, int u
 	n->rx_ns = uv_hrtime();
 	n->len = len;
 	memcpy(n->msg, msg, len);
-	if (!hand_over(t->stream, n)) {
+	if (!hand_over(t, n)) {
 		free(n);
 		return false;
 	}

@@ -120,7 +120,9 @@ static inline void stream_count(struct stream_thread *t, enum stream_counter c, 
 	__atomic_store_n(&t->counters[c], t->counters[c] + (uint64_t)n, __ATOMIC_RELAXED);
 }
 
-#define STREAM_NOTIFY_MAX 256 /* NOTIFYs between the stream threads and the control loop; more are refused */
+/* NOTIFYs between the stream threads and the control loop; more are dropped. A stranger's only while there are few. */
+#define STREAM_NOTIFY_MAX	256
+#define STREAM_NOTIFY_STRANGERS 16
 
 struct stream {
 	struct stream_env env;

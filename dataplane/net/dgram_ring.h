@@ -14,19 +14,25 @@
 /* A NOTIFY storm is cut here: more than this in a quarter of a millisecond is not a primary. */
 #define DGRAM_RING_CAP 128
 
+/*
+ * A stranger gets a slot only while fewer are taken. He is refused whatever he says, so this is for whoever looks after a
+ * primary that has a new address: his log has its line, and in a flood the control loop has its time (32,000 a second).
+ */
+#define DGRAM_RING_STRANGERS 8
+
 struct dgram_ring {
 	alignas(64) _Atomic uint32_t head; /* written by the taker: the next to take */
 	alignas(64) _Atomic uint32_t tail; /* written by the putter: the next to fill */
 	alignas(64) struct net_dgram slot[DGRAM_RING_CAP];
 };
 
-/* The putter: a slot to fill, or NULL when the ring is full; then dgram_ring_put. */
-static inline struct net_dgram *dgram_ring_room(struct dgram_ring *r)
+/* The putter: a slot to fill, or NULL when cap (up to DGRAM_RING_CAP) or more are taken; then dgram_ring_put. */
+static inline struct net_dgram *dgram_ring_room(struct dgram_ring *r, uint32_t cap)
 {
 	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
 
 	// Acquire: the taker's release says that it has finished reading the slot.
-	if (tail - atomic_load_explicit(&r->head, memory_order_acquire) == DGRAM_RING_CAP)
+	if (tail - atomic_load_explicit(&r->head, memory_order_acquire) >= cap)
 		return NULL;
 	return &r->slot[tail % DGRAM_RING_CAP];
 }

@@ -153,6 +153,7 @@ static int make_workers(struct net *n, const struct net_config *config, struct n
 		w->index = (uint16_t)i;
 		w->idle = config->idle;
 		w->idle_sleep_us = config->idle_sleep_us;
+		w->peers = config->peers;
 		w->requests = aligned_alloc(alignof(struct dgram_ring), sizeof(struct dgram_ring));
 		w->replies = aligned_alloc(alignof(struct dgram_ring), sizeof(struct dgram_ring));
 		if (w->requests == NULL || w->replies == NULL)
@@ -299,7 +300,7 @@ int net_dgram_reply(struct net *n, const struct net_dgram *d)
 	if (d->worker >= n->worker_cnt || d->port >= n->port_cnt || d->len > NET_DGRAM_MAX)
 		return -EINVAL;
 	w = &n->workers[d->worker];
-	room = dgram_ring_room(w->replies);
+	room = dgram_ring_room(w->replies, DGRAM_RING_CAP);
 	if (room == NULL) {
 		// The one counter of a worker that the control loop writes.
 		atomic_fetch_add_explicit(&w->counter[NET_CNT_notify_reply_full], 1, memory_order_relaxed);

@@ -48,6 +48,8 @@ struct net_config {
 	const uint16_t *worker_cpus; /* one worker per entry; worker i polls queue i of every port */
 	unsigned worker_cnt;
 	uint16_t main_cpu;
+	/* Whom control expects requests of: they have the whole ring, strangers little of it. NULL: nobody. Outlives net. */
+	const struct acl *peers;
 	uint32_t memory_mb; /* huge pages for packets; 0: ordinary memory (--no-huge) */
 	const char *prefix; /* EAL --file-prefix */
 	enum net_idle idle;
@@ -75,7 +77,8 @@ void net_close(struct net *n); /* ports, XDP program, TAPs, EAL */
 
 /*
  * A request that a worker handed to the control loop (NOTIFY): the octets, who sent it, and what is needed to send
- * the answer back the way it came. Through a bounded lock-free ring per worker; a full ring is a counted drop.
+ * the answer back the way it came. Through a bounded lock-free ring per worker; a full ring is a counted drop. A few
+ * strangers' requests are enough to fill their part of it, so that a flood of theirs keeps no peer's out.
  */
 #define NET_DGRAM_MAX 1500
 
@@ -123,6 +126,8 @@ int net_dgram_reply(struct net *n, const struct net_dgram *d);
 	X(drop_answer, "dropped by the answer engine; its own counters say why")                        \
 	X(notify_requests, "NOTIFY and signed requests handed to the control loop")                     \
 	X(notify_ring_full, "NOTIFY dropped because the ring to the control loop was full")             \
+	X(notify_stranger,                                                                              \
+	  "NOTIFY and signed requests from no peer's address, dropped because enough of them waited")   \
 	X(notify_reply_full, "NOTIFY responses dropped because the ring to the worker was full")        \
 	X(notify_no_buffer, "NOTIFY responses dropped because the packet buffers had run out")          \
 	X(drop_notify_size, "NOTIFY requests or responses dropped because they were too large")         \

@@ -6,6 +6,7 @@
 
 #include "dataplane/net/capture_ring.h"
 #include "dataplane/net/idle.h"
+#include "dataplane/zone/acl.h"
 
 #include <assert.h>
 #include <string.h>
@@ -136,6 +137,17 @@ static void sort_frame(struct worker *w, const struct port *p, struct burst *b, 
 	}
 }
 
+/* A slot for a request of this client; NULL, counted: there is none for one like him. */
+static struct net_dgram *request_room(struct worker *w, uint8_t family, const uint8_t *client)
+{
+	bool peer = w->peers != NULL && acl_allows(w->peers, family, client);
+	struct net_dgram *d = dgram_ring_room(w->requests, peer ? DGRAM_RING_CAP : DGRAM_RING_STRANGERS);
+
+	if (d == NULL)
+		count(w, peer ? NET_CNT_notify_ring_full : NET_CNT_notify_stranger, 1);
+	return d;
+}
+
 /* A NOTIFY goes to the control loop as a copy; the frame is done with. */
 static void hand_over(struct worker *w, const struct port *p, const struct packet *pk,
 		      const struct answer_job *job, const struct rte_mbuf *m)
@@ -148,11 +160,9 @@ static void hand_over(struct worker *w, const struct port *p, const struct packe
 		count(w, NET_CNT_drop_notify_size, 1);
 		return;
 	}
-	d = dgram_ring_room(w->requests);
-	if (d == NULL) {
-		count(w, NET_CNT_notify_ring_full, 1);
+	d = request_room(w, pk->family, packet_client(pk, frame));
+	if (d == NULL)
 		return;
-	}
 	d->family = pk->family;
 	memcpy(d->client, packet_client(pk, frame), addr_len);
 	memcpy(d->server, packet_server(pk, frame), addr_len);

@@ -16,6 +16,7 @@ struct worker {
 	enum net_idle idle;
 	uint32_t idle_sleep_us;
 	struct answer_engine *engine;
+	const struct acl *peers; /* net_config.peers */
 	struct rte_mempool *pool;
 	struct dgram_ring *requests;	   /* the worker puts */
 	struct dgram_ring *replies;	   /* the worker takes */

@@ -67,38 +67,44 @@ bool acl_same_net(const struct net_prefix *a, const struct net_prefix *b)
 	return a->family == b->family && a->prefix == b->prefix && covers(a, at);
 }
 
-/* The first and the first behind; the latter is 0 where the address space ends. */
-static void ends_of(const struct net_prefix *n, uint64_t first[2], uint64_t behind[2])
-{
-	uint64_t mask[2];
-	unsigned __int128 at;
+/* What a rule covers: from first to what is before behind, which is 0 where the address space ends. */
+struct range {
+	uint64_t first[2], behind[2];
+	uint8_t prefix;
+	bool allow;
+};
 
-	mask_of(n->prefix, mask);
-	load(n->family, n->addr, first);
-	first[0] &= mask[0];
-	first[1] &= mask[1];
-	at = (unsigned __int128)first[0] << 64 | first[1];
-	if (n->prefix > 0)
-		at += (unsigned __int128)1 << (128 - n->prefix);
-	else
-		at = 0;
-	behind[0] = (uint64_t)(at >> 64);
-	behind[1] = (uint64_t)at;
+static struct range range_of(const struct acl_rule *rule)
+{
+	struct range r = {.prefix = rule->net.prefix, .allow = rule->allow};
+	uint64_t mask[2];
+	unsigned __int128 at = 0;
+
+	mask_of(r.prefix, mask);
+	load(rule->net.family, rule->net.addr, r.first);
+	r.first[0] &= mask[0];
+	r.first[1] &= mask[1];
+	if (r.prefix > 0)
+		at = ((unsigned __int128)r.first[0] << 64 | r.first[1]) +
+		     ((unsigned __int128)1 << (128 - r.prefix));
+	r.behind[0] = (uint64_t)(at >> 64);
+	r.behind[1] = (uint64_t)at;
+	return r;
 }
 
-static bool verdict_at(const struct acl_rule *rules, unsigned cnt, uint8_t family, const uint64_t at[2],
-		       bool otherwise)
+static bool ends_before(const struct range *r, const uint64_t at[2])
 {
-	int longest = -1;
+	return (r->behind[0] | r->behind[1]) != 0 && !below(at, r->behind);
+}
 
-	for (unsigned i = 0; i < cnt; i++) {
-		if (rules[i].net.family != family || rules[i].net.prefix <= longest ||
-		    !covers(&rules[i].net, at))
-			continue;
-		longest = rules[i].net.prefix;
-		otherwise = rules[i].allow;
-	}
-	return otherwise;
+/* Those that others are inside of first. */
+static int range_order(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+
+	if (below(x->first, y->first) || below(y->first, x->first))
+		return below(x->first, y->first) ? -1 : 1;
+	return x->prefix - y->prefix;
 }
 
 static int edge_order(const void *a, const void *b)
@@ -108,27 +114,50 @@ static int edge_order(const void *a, const void *b)
 	return below(y->at, x->at) - below(x->at, y->at);
 }
 
-static bool make_edges(struct edges *e, const struct acl_rule *rules, unsigned cnt, uint8_t family,
-		       bool otherwise)
+/* The verdict from each edge on is that of the innermost range that is open there; edges that change nothing go. */
+static void judge_edges(struct edges *e, const struct range *ranges, unsigned cnt, const struct range **open,
+			bool otherwise)
 {
-	unsigned all = 1, kept = 0;
+	unsigned open_cnt = 0, next = 0, kept = 0;
 
-	e->v = calloc(2 * (size_t)cnt + 1, sizeof(e->v[0])); /* the first of them is at 0 */
-	if (e->v == NULL)
-		return false;
-	for (unsigned i = 0; i < cnt; i++)
-		if (rules[i].net.family == family) {
-			ends_of(&rules[i].net, e->v[all].at, e->v[all + 1].at);
-			all += 2;
-		}
-	qsort(e->v, all, sizeof(e->v[0]), edge_order);
-	for (unsigned i = 0; i < all; i++) {
-		e->v[i].allow = verdict_at(rules, cnt, family, e->v[i].at, otherwise);
-		if (kept == 0 || e->v[kept - 1].allow != e->v[i].allow)
-			e->v[kept++] = e->v[i];
+	for (unsigned i = 0; i < e->cnt; i++) {
+		struct edge edge = e->v[i];
+
+		while (open_cnt > 0 && ends_before(open[open_cnt - 1], edge.at))
+			open_cnt--;
+		while (next < cnt && !below(edge.at, ranges[next].first))
+			open[open_cnt++] = &ranges[next++];
+		edge.allow = open_cnt > 0 ? open[open_cnt - 1]->allow : otherwise;
+		if (kept == 0 || e->v[kept - 1].allow != edge.allow)
+			e->v[kept++] = edge;
 	}
 	e->cnt = kept;
-	return true;
+}
+
+static bool make_edges(struct edges *e, const struct acl_rule *rules, unsigned rule_cnt, uint8_t family,
+		       bool otherwise)
+{
+	struct range *ranges = calloc((size_t)rule_cnt + 1, sizeof(ranges[0]));
+	const struct range **open = calloc((size_t)rule_cnt + 1, sizeof(open[0]));
+	unsigned cnt = 0;
+
+	e->v = calloc(2 * (size_t)rule_cnt + 1, sizeof(e->v[0])); /* the first of them is at 0 */
+	if (ranges != NULL && open != NULL && e->v != NULL) {
+		for (unsigned i = 0; i < rule_cnt; i++)
+			if (rules[i].net.family == family)
+				ranges[cnt++] = range_of(&rules[i]);
+		qsort(ranges, cnt, sizeof(ranges[0]), range_order);
+		for (unsigned i = 0; i < cnt; i++) {
+			memcpy(e->v[2 * i + 1].at, ranges[i].first, sizeof(ranges[i].first));
+			memcpy(e->v[2 * i + 2].at, ranges[i].behind, sizeof(ranges[i].behind));
+		}
+		e->cnt = 2 * cnt + 1;
+		qsort(e->v, e->cnt, sizeof(e->v[0]), edge_order);
+		judge_edges(e, ranges, cnt, open, otherwise);
+	}
+	free(ranges);
+	free(open);
+	return e->cnt > 0;
 }
 
 struct acl *acl_new(const struct acl_rule *rules, unsigned cnt)

@@ -18,7 +18,10 @@ struct acl_rule {
 	bool allow;
 };
 
-/* No prefix is named twice (acl_same_net). NULL: out of memory. May be freed once no zone has it and a grace period is over. */
+/*
+ * A prefix that is named twice (acl_same_net) has one verdict. NULL: out of memory. May be freed once nobody has it and a
+ * grace period is over.
+ */
 struct acl *acl_new(const struct acl_rule *rules, unsigned cnt);
 void acl_free(struct acl *a);
 

@@ -110,6 +110,24 @@ static void the_longest_prefix_decides(void **state)
 	}
 }
 
+static void hosts_may_be_named_more_than_once(void **state)
+{
+	struct acl_rule rules[9];
+	struct acl *a;
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++)
+		rules[i] = (struct acl_rule){.net = {.family = i < 6 ? 4 : 6,
+						     .prefix = i < 6 ? 32 : 128,
+						     .addr = {10, 0, 0, (uint8_t)(i % 3)}},
+					     .allow = true};
+	a = acl_new(rules, 9);
+	assert_non_null(a);
+	for (unsigned i = 0; i < 9; i++)
+		check_around(a, rules, 9, &rules[i].net);
+	acl_free(a);
+}
+
 #define SOA "@ 3600 SOA ns h 5 7200 900 1209600 300\n@ 3600 NS ns\n"
 
 struct zones {
@@ -193,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_longest_prefix_decides),
+		cmocka_unit_test(hosts_may_be_named_more_than_once),
 		cmocka_unit_test_setup_teardown(who_is_denied_is_refused_as_prohibited_and_counted, make,
 						unmake),
 		cmocka_unit_test_setup_teardown(an_alias_does_not_lead_into_a_zone_that_denies_the_client,

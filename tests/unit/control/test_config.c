@@ -414,6 +414,37 @@ static void rate_limits_have_defaults_and_bounds(void **state)
 		"rate-limit.window|so short");
 }
 
+/* Whatever it signs with, and whichever zones it has. */
+static void peers_are_the_primaries_and_the_secondaries(void **state)
+{
+	static const struct {
+		uint8_t family, addr[16];
+		bool peer;
+	} cases[] = {
+		{4, {192, 0, 2, 1}, true},
+		{4, {192, 0, 2, 2}, false},
+		{4, {198, 51, 100, 255}, true},
+		{4, {198, 51, 101, 0}, false},
+		{6, {0x20, 0x01, 0x0d, 0xb8, [15] = 1}, true},
+		{6, {0x20, 0x01, 0x0d, 0xb8, [15] = 2}, false},
+	};
+	struct loaded l;
+
+	(void)state;
+	load_good(&l, BASE "primaries:\n"
+			   "  - {name: one, address: 192.0.2.1}\n"
+			   "  - {name: again, address: 192.0.2.1, port: 5353}\n"
+			   "  - {name: six, address: \"2001:db8::1\"}\n"
+			   "secondaries: [{name: down, address: 198.51.100.0/24}]\n");
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(acl_allows(l.config->net.peers, cases[i].family, cases[i].addr),
+				 cases[i].peer);
+	unload(&l);
+	load_good(&l, BASE);
+	assert_null(l.config->net.peers);
+	unload(&l);
+}
+
 static void access_lists_come_from_the_zone_or_the_defaults(void **state)
 {
 	static const uint8_t near[4] = {192, 0, 2, 7}, far[4] = {198, 51, 100, 7};
@@ -1100,6 +1131,7 @@ int main(void)
 		cmocka_unit_test(a_cookie_secret_is_random_unless_it_is_given),
 		cmocka_unit_test(cookie_secrets_come_from_a_file_that_is_safe),
 		cmocka_unit_test(rate_limits_have_defaults_and_bounds),
+		cmocka_unit_test(peers_are_the_primaries_and_the_secondaries),
 		cmocka_unit_test(access_lists_come_from_the_zone_or_the_defaults),
 		cmocka_unit_test(primaries_have_addresses_ports_and_sources),
 		cmocka_unit_test(a_primary_is_asked_for_differences_unless_it_says_no),

@@ -1,5 +1,7 @@
 #include "tests/unit/net/rig.h"
 
+#include "dataplane/zone/acl.h"
+
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
@@ -143,6 +145,19 @@ static struct dgram_ring *new_ring(void)
 	return ring;
 }
 
+static struct acl *new_peers(void)
+{
+	struct acl_rule rules[2] = {{.net = {.family = 4, .prefix = 32}, .allow = true},
+				    {.net = {.family = 6, .prefix = 128}, .allow = true}};
+	struct acl *peers;
+
+	memcpy(rules[0].net.addr, their4, sizeof(their4));
+	memcpy(rules[1].net.addr, their6, sizeof(their6));
+	peers = acl_new(rules, 2);
+	assert_non_null(peers);
+	return peers;
+}
+
 static void start_eal(struct rig *r)
 {
 	static const char *const args[RIG_ARGS] = {"rig",
@@ -180,6 +195,7 @@ struct rig *rig_new(void)
 	open_side(r, RIG_KERNEL);
 	r->listen = packet_listen_new(2);
 	assert_true(packet_listen_add(r->listen, 4, our4) && packet_listen_add(r->listen, 6, our6));
+	r->peers = new_peers();
 	r->worker.requests = new_ring();
 	r->worker.replies = new_ring();
 	return r;
@@ -194,6 +210,7 @@ void rig_free(struct rig *r)
 	rte_mempool_free(r->pool);
 	rte_eal_cleanup();
 	packet_listen_free(r->listen);
+	acl_free(r->peers);
 	for (unsigned i = 0; i < RIG_ARGS; i++)
 		free(r->args[i]);
 	free(r->worker.requests);
@@ -221,6 +238,7 @@ void rig_reset(struct rig *r, bool exception)
 	r->worker.port_cnt = 1;
 	r->worker.idle = NET_IDLE_BUSY;
 	r->worker.pool = r->pool;
+	r->worker.peers = r->peers;
 }
 
 void rig_run(struct rig *r, uint64_t out[NET_COUNTER_CNT])

@@ -54,7 +54,7 @@ static void an_empty_ring_gives_nothing(void **state)
 	struct dgram_ring *r = *state;
 
 	assert_null(dgram_ring_next(r));
-	fill(dgram_ring_room(r), 1);
+	fill(dgram_ring_room(r, DGRAM_RING_CAP), 1);
 	assert_null(dgram_ring_next(r)); // not put yet
 	dgram_ring_put(r);
 	assert_non_null(dgram_ring_next(r));
@@ -68,17 +68,17 @@ static void a_full_ring_takes_no_more_until_one_is_taken(void **state)
 
 	for (uint32_t start = 0; start < 3 * DGRAM_RING_CAP; start += DGRAM_RING_CAP) {
 		for (uint32_t i = 0; i < DGRAM_RING_CAP; i++) {
-			struct net_dgram *d = dgram_ring_room(r);
+			struct net_dgram *d = dgram_ring_room(r, DGRAM_RING_CAP);
 
 			assert_non_null(d);
 			fill(d, start + i);
 			dgram_ring_put(r);
 		}
-		assert_null(dgram_ring_room(r));
+		assert_null(dgram_ring_room(r, DGRAM_RING_CAP));
 		for (uint32_t i = 0; i < DGRAM_RING_CAP; i++) {
 			assert_true(holds(dgram_ring_next(r), start + i));
 			dgram_ring_take(r);
-			assert_non_null(dgram_ring_room(r));
+			assert_non_null(dgram_ring_room(r, DGRAM_RING_CAP));
 		}
 	}
 }
@@ -90,10 +90,10 @@ static void the_counts_may_wrap(void **state)
 	atomic_store(&r->head, UINT32_MAX - 5);
 	atomic_store(&r->tail, UINT32_MAX - 5);
 	for (uint32_t i = 0; i < DGRAM_RING_CAP; i++) {
-		fill(dgram_ring_room(r), i);
+		fill(dgram_ring_room(r, DGRAM_RING_CAP), i);
 		dgram_ring_put(r);
 	}
-	assert_null(dgram_ring_room(r));
+	assert_null(dgram_ring_room(r, DGRAM_RING_CAP));
 	for (uint32_t i = 0; i < DGRAM_RING_CAP; i++) {
 		assert_true(holds(dgram_ring_next(r), i));
 		dgram_ring_take(r);
@@ -106,7 +106,7 @@ static void *put_all(void *arg)
 	struct dgram_ring *r = arg;
 
 	for (uint32_t i = 0; i < MESSAGES;) {
-		struct net_dgram *d = dgram_ring_room(r);
+		struct net_dgram *d = dgram_ring_room(r, DGRAM_RING_CAP);
 
 		if (d == NULL) {
 			sched_yield();

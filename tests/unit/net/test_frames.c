@@ -107,7 +107,7 @@ static bool serve_notifies(struct rig *r, struct traffic *t)
 	struct net_dgram *room;
 
 	while ((d = dgram_ring_next(r->worker.requests)) != NULL &&
-	       (room = dgram_ring_room(r->worker.replies)) != NULL) {
+	       (room = dgram_ring_room(r->worker.replies, DGRAM_RING_CAP)) != NULL) {
 		dgram_copy(room, d);
 		dgram_ring_put(r->worker.replies);
 		dgram_ring_take(r->worker.requests);
@@ -351,7 +351,8 @@ static void a_stuck_queue_loses_answers_by_name_and_no_buffer(void **state)
 
 static void put_reply(struct rig *r)
 {
-	*dgram_ring_room(r->worker.replies) = (struct net_dgram){.family = 4, .len = 12, .l2_len = 14};
+	*dgram_ring_room(r->worker.replies, DGRAM_RING_CAP) =
+		(struct net_dgram){.family = 4, .len = 12, .l2_len = 14};
 	dgram_ring_put(r->worker.replies);
 }
 

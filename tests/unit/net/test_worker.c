@@ -18,6 +18,7 @@
 
 #include "dataplane/dns/wire.h"
 #include "dataplane/net/checksum.h"
+#include "dataplane/zone/acl.h"
 
 #define MSG_LEN	     20
 #define NOTIFY_STORM 500
@@ -36,6 +37,7 @@ struct answer_engine {
 
 struct run {
 	struct net *net;
+	struct acl *peers;
 	struct answer_engine engine;
 	char dir[64], in[96], out[96];
 	unsigned frames_in, notifies_seen;
@@ -249,6 +251,9 @@ static int open_plane(struct run *r, struct net_error *err)
 	static const struct net_address listen[] = {
 		{.family = 4, .addr = {192, 0, 2, 1}},
 		{.family = 6, .addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}}};
+	static const struct acl_rule peers[] = {
+		{.net = {.family = 4, .prefix = 24, .addr = {198, 51, 100}}, .allow = true},
+		{.net = {.family = 6, .prefix = 64, .addr = {0x20, 0x01, 0x0d, 0xb8}}, .allow = true}};
 	struct net_port_config port = {.driver = NET_VDEV};
 	uint16_t cpu;
 	cpu_set_t set;
@@ -256,6 +261,8 @@ static int open_plane(struct run *r, struct net_error *err)
 	sched_getaffinity(0, sizeof(set), &set);
 	for (cpu = 0; !CPU_ISSET(cpu, &set);)
 		cpu++;
+	r->peers = acl_new(peers, 2);
+	assert_non_null(r->peers);
 	snprintf(port.device, sizeof(port.device), "net_pcap0,rx_pcap=%s,tx_pcap=%s", r->in, r->out);
 	return net_open(&(struct net_config){.ports = &port,
 					     .port_cnt = 1,
@@ -264,6 +271,7 @@ static int open_plane(struct run *r, struct net_error *err)
 					     .worker_cpus = &cpu,
 					     .worker_cnt = 1,
 					     .main_cpu = cpu, // the worker's too: two lcores on one CPU
+					     .peers = r->peers,
 					     .prefix = "test-worker",
 					     .idle = NET_IDLE_ADAPTIVE,
 					     .idle_sleep_us = 50},
@@ -309,6 +317,7 @@ static int end_run(void **state)
 	unlink(r->in);
 	unlink(r->out);
 	rmdir(r->dir);
+	acl_free(r->peers);
 	free(r);
 	return 0;
 }
@@ -465,6 +474,7 @@ static void a_second_start_in_one_process_says_so(void **state)
 
 	assert_true(open_plane(&again, &err) < 0);
 	assert_non_null(strstr(err.text, "twice in one process"));
+	acl_free(again.peers);
 }
 
 int main(void)
