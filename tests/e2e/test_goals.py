@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""bench/goals: what it prints for programs, and its exit codes. The figures themselves are no test: machines differ."""
+"""bench/goals and bench/idle: what they print for programs, and exit codes. The figures themselves are no test: machines
+differ.
+"""
 
 import json
 import os
@@ -13,10 +15,14 @@ import lab
 KEYS = {"goal", "figure", "unit", "target", "met", "rivals", "raw"}
 
 
-def goals(*args, timeout=110):
+def bench(program, *args, timeout=110):
     env = {**os.environ, "LOCKSTEP_BUILD": str(lab.BUILD), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(["/usr/bin/python3", lab.ROOT / "bench" / "goals.py", *args], env=env, text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)
+    return subprocess.run(["/usr/bin/python3", lab.ROOT / "bench" / f"{program}.py", *args], env=env,
+                          text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)
+
+
+def goals(*args):
+    return bench("goals", *args)
 
 
 def test_json_is_one_object_a_line_with_the_agreed_keys():
@@ -64,6 +70,16 @@ def test_what_cannot_be_measured_yet_is_said_and_counts_as_failure():
     done = goals("G10")
     assert done.returncode == 1, done.stderr
     assert "G10a" in done.stderr and "G10b" in done.stderr, done.stderr
+
+
+def test_both_idle_policies_stand_side_by_side_at_each_rate():
+    done = bench("idle", "--json", "--seconds", "0.5", "--rounds", "1", "--rates", "0", "2000")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert [(r["rate"], r["policy"]) for r in rows] == [(0, "busy"), (0, "adaptive"), (2000, "busy"), (2000, "adaptive")]
+    for r in rows:
+        assert 0 <= r["cpu"] < 1.5 and (r["sleeps"] == 0) == (r["policy"] == "busy"), r
+        assert r["rate"] == 0 or 0 < r["p50"] <= r["p99"] <= r["max"], r
 
 
 if __name__ == "__main__":
