@@ -1,9 +1,15 @@
 #!/usr/bin/python3
-"""DNS over TLS (RFC 7858): the answers of TCP, to clients of all kinds; what clients cannot do to others."""
+"""
+DNS over TLS (RFC 7858): the answers of TCP, to clients of all kinds; what clients cannot do to others; what they cost.
+
+LOCKSTEP_TLS_HANDSHAKES=10000 makes so many full handshakes instead of 300, LOCKSTEP_TLS_CLIENTS=5000 keeps so many clients idle
+instead of 200.
+"""
 
 import contextlib
 import os
 import re
+import resource
 import socket
 import ssl
 import struct
@@ -23,6 +29,8 @@ import dns.rcode
 
 ZONE = "example."
 HOST = "ns.example"
+HANDSHAKES = int(os.environ.get("LOCKSTEP_TLS_HANDSHAKES", "300"))
+IDLE_CLIENTS = int(os.environ.get("LOCKSTEP_TLS_CLIENTS", "200"))
 BIG = ['big0 IN TXT ' + " ".join(f'"{"x" * 250}"' for _ in range(60))]
 BIG += [f'huge IN TXT "{i:05} {"y" * 240}"' for i in range(240)]  # 60 KiB in one answer
 
@@ -372,6 +380,47 @@ def test_ten_thousand_connections_come_and_go(net):
     answers(net)
     back_to(daemon, base)
     assert daemon.counter("stream", "accepted") >= accepted + cnt
+
+
+def shake_hands(net, c, cnt):
+    for _ in range(cnt):
+        with connect(net, c) as s:
+            assert not s.session_reused and ask(s).answer
+
+
+@lab.timeout(60 + HANDSHAKES // 10)
+def test_full_handshakes_leave_no_memory_and_no_descriptor(net):
+    daemon = begin(net)
+    c = context(net)
+    base = descriptors(daemon)
+    shake_hands(net, c, 100)  # what is taken once and kept
+    before = daemon.rss()
+    shake_hands(net, c, HANDSHAKES)
+    back_to(daemon, base)
+    assert daemon.counter("stream", "tls_opened") == 100 + HANDSHAKES and daemon.counter("stream", "tls_resumed") == 0
+    grown = daemon.rss() - before
+    print(f"    {HANDSHAKES} full handshakes: {grown >> 10} KiB more than before them")
+    assert grown < 2**20, f"{grown} octets more after {HANDSHAKES} handshakes"
+
+
+@lab.timeout(60 + IDLE_CLIENTS // 10)
+def test_idle_clients_cost_little_and_give_it_back(net):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * IDLE_CLIENTS + 1000)), hard))
+    daemon = begin(net, tcp={"idle-timeout": "1h", "clients": 4 * IDLE_CLIENTS})
+    base, c = descriptors(daemon), context(net)
+    for tls, most in ((False, 16 << 10), (True, 64 << 10)):
+        answers(net)
+        before, idle = daemon.rss(), []
+        for _ in range(IDLE_CLIENTS):
+            idle.append(connect(net, c) if tls else net.tcp())
+            assert ask(idle[-1]).answer
+        each = (daemon.rss() - before) / IDLE_CLIENTS
+        print(f"    {IDLE_CLIENTS} idle clients over {'TLS' if tls else 'TCP'}: {each / 1024:.1f} KiB each")
+        assert each < most, f"{each:.0f} octets for each idle client"
+        for s in idle:
+            s.close()
+        back_to(daemon, base)
 
 
 def test_connections_of_one_client_are_limited(net):
