@@ -114,6 +114,7 @@ void ctl_zone_resume(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_zone_dump(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_status(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_capture(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_port_stats(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_trace(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_tls_reload(struct ctl_conn *conn, const struct ctl_args *args);
@@ -130,5 +131,8 @@ void ctl_offers_free(struct ctl *ctl);
 int ctl_zone_find(struct ctl_conn *conn, const struct ctl_args *args);
 /* Whom NOTIFY goes to, as a list; NULL when out of memory. */
 json_t *ctl_zone_targets(const struct ctl *ctl, uint32_t slot);
+/* ctl_port.c: a list of all ports; a sentence for each of their counters. NULL when out of memory. */
+json_t *ctl_ports(const struct ctl *ctl);
+json_t *ctl_ports_described(void);
 /* A zones_info as JSON; NULL when out of memory. */
 json_t *ctl_zone_info(const struct ctl *ctl, unsigned index);

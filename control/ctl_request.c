@@ -33,6 +33,7 @@ static const struct command commands[] = {
 	 ctl_zone_resume},
 	{"zone dump", "zone", "the served records in presentation format", ctl_zone_dump},
 	{"stats", "[describe]", "all counters; describe adds what each counts", ctl_stats},
+	{"port stats", "port", "what the port's driver counts of its own", ctl_port_stats},
 	{"capture", "[port] [client] [suffix] [packets] [seconds] [snaplen]",
 	 "frames that workers receive and send, as they come", ctl_capture},
 	{"trace", "name type [client] [dnssec] [bufsize] [tcp]",
@@ -285,6 +286,8 @@ static const char *args_fault(const json_t *args, const struct command *command)
 
 	if (command->run == ctl_capture)
 		return capture_args_fault(args);
+	if (command->run == ctl_port_stats)
+		return own_args_fault(args, &(struct own_arg){"port", JSON_STRING}, 1);
 	if (command->run == ctl_trace)
 		return trace_args_fault(args);
 	if (foreign_key(args, keys, sizeof(keys) / sizeof(keys[0])) != NULL ||

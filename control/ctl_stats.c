@@ -145,53 +145,6 @@ static json_t *onward_counts(const struct ctl *ctl)
 	return counters(onward_counter_text, value, ONWARD_COUNTER_CNT);
 }
 
-static json_t *port(const struct net_port_info *p)
-{
-	char mac[18];
-
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2],
-		 p->mac[3], p->mac[4], p->mac[5]);
-	return json_pack("{s:o, s:o, s:s, s:b, s:i, s:i, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}}",
-			 "name", ctl_text(p->name), "driver", ctl_text(p->driver), "mac", mac, "link_up",
-			 (int)p->link_up, "mtu", (int)p->mtu, "queues", (int)p->queues, "tx_checksum_offload",
-			 (int)p->tx_checksum_offload, "counters", "port_rx_packets",
-			 (json_int_t)p->rx_packets, "port_tx_packets", (json_int_t)p->tx_packets,
-			 "port_rx_bytes", (json_int_t)p->rx_bytes, "port_tx_bytes", (json_int_t)p->tx_bytes,
-			 "port_rx_missed", (json_int_t)p->rx_missed, "port_rx_errors",
-			 (json_int_t)p->rx_errors, "port_rx_nombuf", (json_int_t)p->rx_nombuf,
-			 "port_tx_errors", (json_int_t)p->tx_errors);
-}
-
-static const struct counter_text port_counter_text[] = {
-	{"port_rx_packets", "frames the port received"},
-	{"port_tx_packets", "frames the port sent"},
-	{"port_rx_bytes", "octets the port received"},
-	{"port_tx_bytes", "octets the port sent"},
-	{"port_rx_missed", "frames lost because no worker was fast enough"},
-	{"port_rx_errors", "frames the port found broken"},
-	{"port_rx_nombuf", "frames lost because the packet buffers had run out"},
-	{"port_tx_errors", "frames the port could not send"},
-};
-
-static json_t *ports(const struct ctl *ctl)
-{
-	unsigned cnt = net_port_cnt(ctl->env.net);
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < cnt; i++) {
-		struct net_port_info info;
-
-		memset(&info, 0, sizeof(info));
-		if (net_port_info(ctl->env.net, i, &info) < 0)
-			continue; /* a device that is gone has no numbers */
-		if (json_array_append_new(list, port(&info)) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
 static json_t *arena(const struct ctl *ctl)
 {
 	struct arena_info info;
@@ -205,14 +158,12 @@ static json_t *arena(const struct ctl *ctl)
 
 static json_t *descriptions(void)
 {
-	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o}", "answer",
-		described(answer_counter_text, ANSWER_COUNTER_CNT), "net",
-		described(net_counter_text, NET_COUNTER_CNT), "stream",
-		described(stream_counter_text, STREAM_COUNTER_CNT), "zones",
-		described(zones_counter_text, ZONES_COUNTER_CNT), "onward",
-		described(onward_counter_text, ONWARD_COUNTER_CNT), "ports",
-		described(port_counter_text, sizeof(port_counter_text) / sizeof(port_counter_text[0])));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "answer",
+			 described(answer_counter_text, ANSWER_COUNTER_CNT), "net",
+			 described(net_counter_text, NET_COUNTER_CNT), "stream",
+			 described(stream_counter_text, STREAM_COUNTER_CNT), "zones",
+			 described(zones_counter_text, ZONES_COUNTER_CNT), "onward",
+			 described(onward_counter_text, ONWARD_COUNTER_CNT), "ports", ctl_ports_described());
 }
 
 void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args)
@@ -222,7 +173,7 @@ void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args)
 				   "workers", per_worker(ctl, answer_counters_of), "control",
 				   engine_counters(ctl->env.own_engine), "stream", stream_answers(ctl), "net",
 				   "workers", per_worker(ctl, net_counters_of), "pace", paces(ctl), "ports",
-				   ports(ctl), "stream", stream_counts(ctl), "zones", zones_counts(ctl),
+				   ctl_ports(ctl), "stream", stream_counts(ctl), "zones", zones_counts(ctl),
 				   "onward", onward_counts(ctl), "arena", arena(ctl));
 
 	if (result != NULL && args->describe && json_object_set_new(result, "describe", descriptions()) < 0) {
@@ -289,5 +240,5 @@ void ctl_status(struct ctl_conn *conn, const struct ctl_args *args)
 				  listen_addresses(c), "tcp", (int)(ctl->env.stream != NULL), "workers",
 				  (int)net_worker_cnt(ctl->env.net), "pace", paces(ctl), "transfers_held",
 				  (int)watch_holds_transfers(ctl->env.watch), "zones", zone_counts(ctl),
-				  "arena", arena(ctl), "ports", ports(ctl)));
+				  "arena", arena(ctl), "ports", ctl_ports(ctl)));
 }

@@ -81,6 +81,48 @@ static void hold(struct watch *w, bool held, uint64_t retired)
 	zones_hold(w->env.zones, held);
 }
 
+static void on_port_event(void *arg, unsigned port, enum net_port_event event, const char *text)
+{
+	struct watch *w = arg;
+	const char *device = w->env.config->net.ports[port].device;
+	char quoted[2 * NET_TEXT_MAX];
+
+	switch (event) {
+	case NET_PORT_LINK_DOWN:
+		log_event(w->env.log, LOG_WARNING, "port-link-down", NULL, NULL, "port=%s", device);
+		break;
+	case NET_PORT_LINK_UP:
+		log_event(w->env.log, LOG_NOTICE, "port-link-up", NULL, NULL, "port=%s", device);
+		break;
+	case NET_PORT_REMOVED:
+		log_event(w->env.log, LOG_ERROR, "port-removed", NULL, NULL,
+			  "port=%s reason=\"its device is gone; other ports go on, and it is used again when "
+			  "it is back\"",
+			  device);
+		break;
+	case NET_PORT_BACK:
+		log_event(w->env.log, LOG_NOTICE, "port-back", NULL, NULL, "port=%s", device);
+		break;
+	case NET_PORT_REFUSED:
+		log_event(w->env.log, LOG_WARNING, "port-not-usable", NULL, NULL, "port=%s reason=%s", device,
+			  log_quote(text, quoted, sizeof(quoted)));
+		break;
+	}
+}
+
+/* Once: what an operator would otherwise wonder about. */
+static void tell_lacks(const struct watch *w)
+{
+	for (unsigned i = 0; i < net_port_cnt(w->env.net); i++) {
+		unsigned iter = 0;
+		const char *text;
+
+		while ((text = net_port_lacks(w->env.net, i, &iter)) != NULL)
+			log_event(w->env.log, LOG_NOTICE, "port-lacks", NULL, NULL, "port=%s reason=\"%s\"",
+				  w->env.config->net.ports[i].device, text);
+	}
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct watch *w = timer->data;
@@ -89,6 +131,7 @@ static void on_timer(uv_timer_t *timer)
 
 	for (unsigned i = 0; i < w->worker_cnt; i++)
 		stalled |= look_at(w, i);
+	net_ports_poll(w->env.net, on_port_event, w);
 	arena_info(w->env.arena, &arena);
 	hold(w, stalled && arena.bytes_retired > w->env.config->stall_memory, arena.bytes_retired);
 }
@@ -111,6 +154,7 @@ int watch_start(const struct watch_env *env, struct watch **out)
 		free(w);
 		return rc;
 	}
+	tell_lacks(w);
 	*out = w;
 	return 0;
 }

@@ -2,6 +2,8 @@
  * Looks after the workers from the control loop: a worker that has not come round for too long is reported, and cannot
  * hold memory for ever. What was replaced while a worker stands still is not given back, for the worker may be reading
  * it; beyond a limit no new transfer starts until it moves on or is gone. Answers of the others go on.
+ *
+ * And after the ports: links that go down, devices that are removed and come back are logged as net_ports_poll tells.
  */
 #pragma once
 
@@ -13,7 +15,7 @@ struct watch;
 struct watch_env {
 	uv_loop_t *loop;
 	const struct config *config;
-	const struct net *net;
+	struct net *net;
 	const struct arena *arena;
 	struct zones *zones;
 	struct log *log;

@@ -22,8 +22,9 @@ _lockstepctl()
 		return
 	fi
 	case "${words[*]}" in
-	'') mapfile -t COMPREPLY < <(compgen -W 'status zone stats offenders cookies tls key capture trace stop help' -- "$word") ;;
+	'') mapfile -t COMPREPLY < <(compgen -W 'status zone stats offenders cookies tls key port capture trace stop help' -- "$word") ;;
 	cookies | tls | key) mapfile -t COMPREPLY < <(compgen -W reload -- "$word") ;;
+	port) mapfile -t COMPREPLY < <(compgen -W stats -- "$word") ;;
 	zone) mapfile -t COMPREPLY < <(compgen -W 'status refresh retransfer notify timing accept reject rollback resume dump' -- "$word") ;;
 	'zone status' | 'zone refresh' | 'zone retransfer' | 'zone notify' | 'zone timing' | 'zone accept' | 'zone reject' | 'zone rollback' | 'zone resume' | 'zone dump')
 		mapfile -t COMPREPLY < <(compgen -W "$(lockstepctl "${socket[@]}" --timeout 2 zone status 2>/dev/null |

@@ -32,6 +32,7 @@ struct command {
 	bool capture;	     /* writes a file, and takes as long as its options say */
 	const char *options; /* those of its own, with blanks around each; NULL: none */
 	bool question;	     /* takes a name and a type */
+	bool port;	     /* takes a port */
 };
 
 static const struct command commands[] = {
@@ -47,6 +48,7 @@ static const struct command commands[] = {
 	{.words = "zone resume", .zone = true, .waits = true},
 	{.words = "zone dump", .zone = true},
 	{.words = "stats"},
+	{.words = "port stats", .port = true},
 	{.words = "capture", .capture = true, .options = " port client suffix packets seconds snaplen "},
 	{.words = "trace", .question = true, .options = " client dnssec bufsize tcp "},
 	{.words = "offenders"},
@@ -88,6 +90,7 @@ static void usage(FILE *to)
 	      "likewise\n"
 	      "  zone dump ZONE                the served records in presentation format\n"
 	      "  stats [--describe]            all counters, with what they count\n"
+	      "  port stats PORT               what the port's driver counts of its own\n"
 	      "  tls reload                    read the certificate of DNS over TLS again\n"
 	      "  key reload                    read the files of TSIG keys again\n"
 	      "  capture --write FILE          what workers receive and send, for tcpdump -r; --port N, "
@@ -276,6 +279,8 @@ static void show(const struct command *command, const char *zone, const struct o
 		show_stats(result);
 	else if (command->capture)
 		show_capture(result, o);
+	else if (command->port)
+		show_port_stats(result);
 	else if (command->question)
 		show_trace(result);
 	else if (strcmp(c, "offenders") == 0)
@@ -509,11 +514,14 @@ int main(int argc, char **argv)
 		fprintf(stderr, "lockstepctl: \"%s\" is not a serial\n", argv[used + 1]);
 		return EXIT_USAGE;
 	}
-	if ((command->question ? left != 2 : left > command->zone + command->serial) ||
+	if ((command->question ? left != 2
+	     : command->port   ? left != 1
+			       : left > command->zone + command->serial) ||
 	    (left == 0 && command->zone && !command->optional) ||
 	    (o.describe && strcmp(command->words, "stats") != 0)) {
 		fprintf(stderr, "lockstepctl: \"%s\" takes %s\n", command->words,
-			command->question   ? "a name and a type"
+			command->port	    ? "exactly one port"
+			: command->question ? "a name and a type"
 			: !command->zone    ? "no argument"
 			: command->optional ? "at most one zone"
 			: command->serial   ? "a zone and perhaps a serial"
@@ -531,5 +539,8 @@ int main(int argc, char **argv)
 		set_own(&o, "type", json_string(argv[used + 1]));
 		return run(command, NULL, &o);
 	}
-	return command->capture ? run_capture(command, &o) : run(command, left > 0 ? argv[used] : NULL, &o);
+	if (command->port)
+		set_own(&o, "port", json_string(argv[used]));
+	return command->capture ? run_capture(command, &o)
+				: run(command, left > 0 && command->zone ? argv[used] : NULL, &o);
 }

@@ -124,9 +124,14 @@ static void show_ports(const json_t *ports)
 		const json_t *p = json_array_get(ports, i);
 
 		line(i == 0 ? "ports" : "", "%s  %s  link %s  mtu %" PRId64 "  %" PRId64 " queue%s  %s",
-		     text_of(p, "name"), text_of(p, "driver"), true_in(p, "link_up") ? "up" : "down",
+		     text_of(p, "name"), text_of(p, "driver"),
+		     json_is_false(json_object_get(p, "present")) ? "gone"
+		     : true_in(p, "link_up")			  ? "up"
+								  : "down",
 		     int_of(p, "mtu"), int_of(p, "queues"), int_of(p, "queues") == 1 ? "" : "s",
 		     text_of(p, "mac"));
+		for (size_t j = 0; j < json_array_size(json_object_get(p, "lacks")); j++)
+			line("", "  %s", json_string_value(json_array_get(json_object_get(p, "lacks"), j)));
 	}
 }
 
@@ -459,6 +464,16 @@ void show_stats(const json_t *result)
 	}
 	show_one("tcp connections", json_object_get(result, "stream"), json_object_get(describe, "stream"));
 	show_one("control", json_object_get(result, "zones"), json_object_get(describe, "zones"));
+}
+
+void show_port_stats(const json_t *result)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(json_object_get(result, "counters"), name,
+			    value) if (json_integer_value(value) != 0)
+		printf("%-40s %20" JSON_INTEGER_FORMAT "\n", name, json_integer_value(value));
 }
 
 void show_help(const json_t *result)

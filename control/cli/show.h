@@ -18,5 +18,7 @@ void show_decided(const json_t *result);
 void show_ordered(const json_t *result, bool waited); /* refresh, retransfer */
 void show_stats(const json_t *result);
 void show_trace(const json_t *result);
+/* What is not 0. */
+void show_port_stats(const json_t *result);
 void show_offenders(const json_t *result);
 void show_help(const json_t *result);

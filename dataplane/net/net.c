@@ -17,13 +17,6 @@
 #include "dataplane/net/net_internal.h"
 #include "dataplane/net/tap_signals.h"
 
-/* Per-lcore cache of a pool; DPDK wants the pool to be at least half as big again. */
-#define POOL_CACHE 256
-/* Buffers in a worker's hands: a burst each way, replies, some air. */
-#define POOL_SPARE 512
-/* An mbuf of 2,048 octets with headroom, mempool header and alignment. */
-#define MBUF_OCTETS (RTE_MBUF_DEFAULT_BUF_SIZE + sizeof(struct rte_mbuf) + 128)
-
 const struct counter_text net_counter_text[NET_COUNTER_CNT] = {
 #define X(name, help) {#name, help},
 	NET_COUNTERS(X)
@@ -48,8 +41,11 @@ static int no_memory(struct net_error *err)
 static int add_listen(struct net *n, const struct net_config *config, struct net_error *err)
 {
 	n->listen = packet_listen_new(config->listen_cnt);
-	if (n->listen == NULL)
+	n->addresses = calloc(config->listen_cnt, sizeof(*n->addresses));
+	if (n->listen == NULL || n->addresses == NULL)
 		return no_memory(err);
+	memcpy(n->addresses, config->listen, config->listen_cnt * sizeof(*n->addresses));
+	n->address_cnt = config->listen_cnt;
 	for (unsigned i = 0; i < config->listen_cnt; i++) {
 		const struct net_address *a = &config->listen[i];
 
@@ -97,18 +93,23 @@ static int check_ports(struct net *n, const struct net_config *config, struct ne
 	return 0;
 }
 
+/* Of the pool that a worker has for ports without their own. */
 static unsigned pool_buffers(const struct net *n)
 {
-	unsigned cnt = POOL_SPARE + 2 * POOL_CACHE;
+	unsigned cnt = PORT_POOL_SPARE + 2 * PORT_POOL_CACHE;
 
 	for (unsigned i = 0; i < n->port_cnt; i++)
-		cnt += port_buffers(&n->ports[i]);
+		cnt += port_has_own_pools(&n->ports[i]) ? 0 : port_buffers(&n->ports[i]);
 	return cnt;
 }
 
 static unsigned need_mb(const struct net *n, unsigned worker_cnt)
 {
-	return (unsigned)((uint64_t)pool_buffers(n) * worker_cnt * MBUF_OCTETS / (1024 * 1024) + 1);
+	uint64_t cnt = pool_buffers(n);
+
+	for (unsigned i = 0; i < n->port_cnt; i++)
+		cnt += port_has_own_pools(&n->ports[i]) ? port_buffers(&n->ports[i]) : 0;
+	return (unsigned)(cnt * worker_cnt * PORT_MBUF_OCTETS / (1024 * 1024) + 1);
 }
 
 static int make_pools(struct net *n, struct net_error *err)
@@ -117,23 +118,12 @@ static int make_pools(struct net *n, struct net_error *err)
 	if (n->pools == NULL)
 		return no_memory(err);
 	for (unsigned i = 0; i < n->worker_cnt; i++) {
-		unsigned socket = rte_lcore_to_socket_id(eal_worker_lcore(i));
 		char name[32];
 
 		snprintf(name, sizeof(name), "worker%u", i);
-		eal_forget(n->eal);
-		n->pools[i] = rte_pktmbuf_pool_create(name, pool_buffers(n), POOL_CACHE, 0,
-						      RTE_MBUF_DEFAULT_BUF_SIZE, (int)socket);
-		if (n->pools[i] == NULL) {
-			int rc = -rte_errno;
-
-			net_error_set(
-				err,
-				"cannot make the packet buffers of worker %u (%u of %zu octets): %s%s: raise "
-				"dataplane.memory",
-				i, pool_buffers(n), MBUF_OCTETS, strerror(-rc), eal_words(n->eal));
-			return rc < 0 ? rc : -ENOMEM;
-		}
+		n->pools[i] = port_pool_new(n->eal, name, i, pool_buffers(n), err);
+		if (n->pools[i] == NULL)
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -164,13 +154,18 @@ static int make_workers(struct net *n, const struct net_config *config, struct n
 	return 0;
 }
 
-static int open_ports(struct net *n, const struct net_config *config, struct net_error *err)
+struct port_env net_port_env(const struct net *n)
 {
-	struct port_env env = {.eal = n->eal,
-			       .pools = n->pools,
-			       .listen = n->listen,
-			       .addresses = config->listen,
-			       .address_cnt = config->listen_cnt};
+	return (struct port_env){.eal = n->eal,
+				 .pools = n->pools,
+				 .listen = n->listen,
+				 .addresses = n->addresses,
+				 .address_cnt = n->address_cnt};
+}
+
+static int open_ports(struct net *n, struct net_error *err)
+{
+	struct port_env env = net_port_env(n);
 
 	for (unsigned i = 0; i < n->port_cnt; i++) {
 		int rc = 0;
@@ -202,7 +197,7 @@ static int open_all(struct net *n, const struct net_config *config, struct net_e
 	if (rc == 0)
 		rc = make_pools(n, err);
 	if (rc == 0)
-		rc = open_ports(n, config, err);
+		rc = open_ports(n, err);
 	return rc;
 }
 
@@ -269,6 +264,7 @@ void net_close(struct net *n)
 		free(n->workers[i].replies);
 	}
 	packet_listen_free(n->listen);
+	free(n->addresses);
 	free(n->pools);
 	free(n->workers);
 	free(n->ports);
@@ -340,16 +336,6 @@ void net_worker_info(const struct net *n, unsigned worker, struct net_worker_inf
 					.gap_worst_ago_ns =
 						worst_at != 0 ? net_since_ns(worst_at, now, hz) : 0,
 					.turn_ago_ns = turn_at != 0 ? net_since_ns(turn_at, now, hz) : 0};
-}
-
-unsigned net_port_cnt(const struct net *n)
-{
-	return n->port_cnt;
-}
-
-int net_port_info(const struct net *n, unsigned port, struct net_port_info *out)
-{
-	return port_info(&n->ports[port], out);
 }
 
 uint32_t net_msg_max(const struct net *n, uint8_t family)

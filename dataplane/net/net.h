@@ -130,6 +130,7 @@ int net_dgram_reply(struct net *n, const struct net_dgram *d);
 	  "NOTIFY and signed requests from no peer's address, dropped because enough of them waited")   \
 	X(notify_reply_full, "NOTIFY responses dropped because the ring to the worker was full")        \
 	X(notify_no_buffer, "NOTIFY responses dropped because the packet buffers had run out")          \
+	X(notify_port_away, "NOTIFY responses dropped because their port was removed")                  \
 	X(drop_notify_size, "NOTIFY requests or responses dropped because they were too large")         \
 	X(turns, "turns of the worker loop")                                                            \
 	X(turns_idle, "turns without a packet")                                                         \
@@ -195,12 +196,14 @@ bool net_capture_recv(struct net *n, struct net_frame *out, uint64_t *out_age_ns
 uint64_t net_capture_lost(const struct net *n); /* frames of this capture that found the ring full */
 void net_capture_stop(struct net *n);
 
-/* What the driver counts. */
+/* What the driver counts. While a device is away: what it had counted. Counters never go back. */
 struct net_port_info {
 	char name[64];	 /* as configured: interface, PCI address... */
 	char driver[32]; /* DPDK driver name */
 	uint8_t mac[6];
+	bool present; /* false: its device was removed, and is looked for */
 	bool link_up;
+	uint64_t link_changes, removals;
 	uint16_t mtu;
 	uint16_t queues;
 	bool tx_checksum_offload;
@@ -212,3 +215,31 @@ unsigned net_port_cnt(const struct net *n);
 /* Octets of a DNS response over UDP that fit every port's MTU. family: 4 or 6. */
 uint32_t net_msg_max(const struct net *n, uint8_t family);
 int net_port_info(const struct net *n, unsigned port, struct net_port_info *out);
+
+/* What the port's device lacks, a sentence a call: *iter starts at 0; NULL: no more. */
+const char *net_port_lacks(const struct net *n, unsigned port, unsigned *iter);
+
+/* The driver's own counters, summed over the devices of a port. */
+struct net_xstat {
+	char name[64];
+	uint64_t value;
+};
+/* At most cap; returns how many there are, 0 for a port that is away, or -errno. */
+int net_port_xstats(const struct net *n, unsigned port, struct net_xstat out[], unsigned cap);
+
+/* What happened to a port. */
+enum net_port_event {
+	NET_PORT_LINK_DOWN,
+	NET_PORT_LINK_UP,
+	NET_PORT_REMOVED, /* its device is gone; workers leave it alone from now on */
+	NET_PORT_BACK,	  /* a device of that name is there again, and used */
+	NET_PORT_REFUSED, /* one is there again, but cannot be used for now: text says why */
+};
+
+/*
+ * Control loop, some times a second: looks after links and devices, closes those that are gone when every worker has let go
+ * of them, and opens those that are back, which takes some milliseconds. tell is called for each thing that happened.
+ */
+void net_ports_poll(struct net *n,
+		    void (*tell)(void *arg, unsigned port, enum net_port_event event, const char *text),
+		    void *arg);

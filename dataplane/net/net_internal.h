@@ -16,9 +16,14 @@ struct net {
 	unsigned next_worker;	    /* whose ring net_dgram_recv looks at first */
 	struct rte_mempool **pools; /* one per worker */
 	struct packet_listen *listen;
+	struct net_address *addresses; /* the same as they were given */
+	unsigned address_cnt;
 	bool capturing;
 	uint64_t capture_stopped_at; /* cycles */
 };
+
+/* What ports are opened with. */
+struct port_env net_port_env(const struct net *n);
 
 /*
  * Cycles of different cores are compared: x86 has kept them in step since 2008 (constant_tsc, nonstop_tsc).

@@ -29,7 +29,7 @@
 
 static_assert(XDP_VLANS_MAX == PACKET_VLANS_MAX, "what the program redirects the worker must read");
 
-#define MAPS_MAX 8 /* the program has four */
+#define MAPS_MAX 8 /* the program has five */
 
 static int request(const char *interface, unsigned long what, struct ifreq *ifr)
 {
@@ -115,8 +115,12 @@ static void ask_queues(struct port_xdp *x, unsigned *out_have, unsigned *out_max
 		return;
 	if (channels.combined_count + channels.rx_count > 0)
 		*out_have = channels.combined_count + channels.rx_count;
-	if (channels.max_combined > 0) // DPDK's driver counts combined channels only
-		*out_max = channels.max_combined;
+	x->split = channels.max_combined == 0; // DPDK's driver counts combined channels only
+	*out_max = channels.max_combined;
+	if (x->split && channels.rx_count > 0 && channels.tx_count > 0)
+		*out_max = channels.rx_count < channels.tx_count ? channels.rx_count : channels.tx_count;
+	else if (x->split)
+		*out_max = 1;
 }
 
 static int check_queues(struct port_xdp *x, unsigned queue_cnt, struct net_error *err)
@@ -124,14 +128,17 @@ static int check_queues(struct port_xdp *x, unsigned queue_cnt, struct net_error
 	unsigned have, max;
 
 	ask_queues(x, &have, &max);
+	x->split &= queue_cnt > 1;
 	if (queue_cnt > max || queue_cnt > XDP_QUEUES_MAX) {
 		max = max < XDP_QUEUES_MAX ? max : XDP_QUEUES_MAX;
 		net_error_set(err,
-			      "port %s: %u workers need a queue each, but DPDK can use %u of this "
-			      "interface%s: configure "
-			      "%u worker%s",
-			      x->interface, queue_cnt, max, x->is_veth ? " (a veth)" : "", max,
-			      max == 1 ? "" : "s");
+			      "port %s: %u workers need a queue each, but this interface has %u that can be "
+			      "used%s: configure %u worker%s",
+			      x->interface, queue_cnt, max,
+			      x->is_veth ? " (a veth gets more when it is made: `ip link add ... "
+					   "numrxqueues N numtxqueues N type veth peer ... the same`)"
+					 : "",
+			      max, max == 1 ? "" : "s");
 		return -EINVAL;
 	}
 	if (have == queue_cnt)
@@ -412,29 +419,59 @@ static int fill_owner(const struct port_xdp *x, int prog_fd)
 	return rc;
 }
 
-int port_xdp_listen(struct port_xdp *x, const struct net_address *listen, unsigned listen_cnt,
-		    struct net_error *err)
+/* The attached program gets to know those of the other queues. */
+static int fill_others(const struct port_xdp *x)
+{
+	int fd, rc = 0;
+
+	if (x->prog_cnt < 2)
+		return 0;
+	fd = map_of(x->prog_fd[x->prog_cnt - 1], XDP_MAP_OTHERS);
+	if (fd < 0)
+		return fd;
+	for (uint32_t q = 0; q + 1 < x->prog_cnt && rc == 0; q++)
+		if (bpf_map_update_elem(fd, &q, &x->prog_fd[q], BPF_ANY) < 0)
+			rc = -errno;
+	close(fd);
+	return rc;
+}
+
+int port_xdp_keep(struct port_xdp *x, bool is_last, struct net_error *err)
 {
 	uint32_t id = 0;
-	int rc = check_tags(x, listen, listen_cnt, err), fd = -1;
+	int rc = attached_id(x, &id), fd = -1;
 
-	if (rc < 0)
-		return rc;
-	rc = attached_id(x, &id);
 	if (rc == 0 && id == 0)
 		rc = -ENOENT;
 	if (rc == 0) {
 		fd = bpf_prog_get_fd_by_id(id);
 		rc = fd < 0 ? -errno : 0;
 	}
-	if (rc == 0)
-		rc = fill_listen(fd, 4, listen, listen_cnt);
-	if (rc == 0)
-		rc = fill_listen(fd, 6, listen, listen_cnt);
-	if (rc == 0)
-		rc = fill_owner(x, fd);
-	if (fd >= 0)
-		close(fd);
+	if (rc == 0) {
+		x->prog_fd[x->prog_cnt++] = fd;
+		rc = is_last ? 0 : detach(x, fd);
+	}
+	if (rc < 0)
+		net_error_set(err, "port %s: cannot get hold of the XDP program of queue %u: %s",
+			      x->interface, x->prog_cnt, strerror(-rc));
+	return rc;
+}
+
+int port_xdp_listen(struct port_xdp *x, const struct net_address *listen, unsigned listen_cnt,
+		    struct net_error *err)
+{
+	int rc = check_tags(x, listen, listen_cnt, err);
+
+	if (rc < 0)
+		return rc;
+	rc = fill_others(x);
+	for (unsigned q = 0; q < x->prog_cnt && rc == 0; q++) {
+		rc = fill_listen(x->prog_fd[q], 4, listen, listen_cnt);
+		if (rc == 0)
+			rc = fill_listen(x->prog_fd[q], 6, listen, listen_cnt);
+	}
+	for (unsigned q = 0; q < x->prog_cnt && rc == 0; q++)
+		rc = fill_owner(x, x->prog_fd[q]);
 	if (rc < 0)
 		net_error_set(err, "port %s: cannot tell the XDP program our addresses: %s%s", x->interface,
 			      strerror(-rc), rc == -E2BIG ? " (too many listen addresses)" : "");
@@ -448,6 +485,11 @@ bool port_xdp_link_up(const struct port_xdp *x)
 	return request(x->interface, SIOCGIFFLAGS, &ifr) == 0 && (ifr.ifr_flags & IFF_RUNNING) != 0;
 }
 
+bool port_xdp_is_there(const struct port_xdp *x)
+{
+	return x->index != 0 && if_nametoindex(x->interface) == x->index;
+}
+
 void port_xdp_fini(struct port_xdp *x)
 {
 	struct bpf_prog_info info = {0};
@@ -458,6 +500,8 @@ void port_xdp_fini(struct port_xdp *x)
 	if (x->object_fd >= 0)
 		close(x->object_fd);
 	x->object_fd = -1;
+	while (x->prog_cnt > 0)
+		close(x->prog_fd[--x->prog_cnt]);
 	if (x->index == 0 || attached_id(x, &id) < 0 || id == 0)
 		return;
 	fd = bpf_prog_get_fd_by_id(id);

@@ -219,14 +219,14 @@ static void finish_answers(struct worker *w, const struct port *p, struct burst 
 }
 
 /* Sends what the queue takes; the rest is freed and counted. */
-static void send_burst(struct worker *w, uint16_t id, struct rte_mbuf **mbufs, unsigned cnt,
+static void send_burst(struct worker *w, uint16_t id, uint16_t queue, struct rte_mbuf **mbufs, unsigned cnt,
 		       enum net_counter sent, enum net_counter full)
 {
 	unsigned n;
 
 	if (cnt == 0)
 		return;
-	n = rte_eth_tx_burst(id, w->index, mbufs, (uint16_t)cnt);
+	n = rte_eth_tx_burst(id, queue, mbufs, (uint16_t)cnt);
 	count(w, sent, n);
 	if (n == cnt)
 		return;
@@ -287,7 +287,8 @@ static unsigned wire_turn(struct worker *w, const struct port *p)
 {
 	struct rte_mbuf *rx[WORKER_BURST];
 	uint64_t since = rte_rdtsc();
-	unsigned n = rte_eth_rx_burst(p->id, w->index, rx, WORKER_BURST);
+	uint16_t id = port_id(p, w->index), queue = port_queue(p, w->index);
+	unsigned n = rte_eth_rx_burst(id, queue, rx, WORKER_BURST);
 	struct burst b;
 
 	if (n == 0)
@@ -302,9 +303,9 @@ static unsigned wire_turn(struct worker *w, const struct port *p)
 	since = count_stage(w, NET_CNT_cycles_parse, since);
 	if (b.query_cnt > 0)
 		since = answer_requests(w, p, &b, since);
-	send_burst(w, p->id, b.send, b.send_cnt, NET_CNT_tx_packets, NET_CNT_tx_full);
+	send_burst(w, id, queue, b.send, b.send_cnt, NET_CNT_tx_packets, NET_CNT_tx_full);
 	if (b.punt_cnt > 0) // counted when sorted
-		send_burst(w, p->tap_id, b.punt, b.punt_cnt, NET_CNT_punt_sent, NET_CNT_punt_full);
+		send_burst(w, p->tap_id, w->index, b.punt, b.punt_cnt, NET_CNT_punt_sent, NET_CNT_punt_full);
 	if (b.drop_cnt > 0)
 		rte_pktmbuf_free_bulk(b.drop, b.drop_cnt);
 	count_stage(w, NET_CNT_cycles_tx, since);
@@ -317,7 +318,8 @@ static unsigned exception_turn(struct worker *w, const struct port *p)
 	struct rte_mbuf *rx[WORKER_BURST];
 	unsigned n = rte_eth_rx_burst(p->tap_id, w->index, rx, WORKER_BURST);
 
-	send_burst(w, p->id, rx, n, NET_CNT_exception_packets, NET_CNT_exception_full);
+	send_burst(w, port_id(p, w->index), port_queue(p, w->index), rx, n, NET_CNT_exception_packets,
+		   NET_CNT_exception_full);
 	return n;
 }
 
@@ -330,9 +332,14 @@ static void send_reply(struct worker *w, const struct net_dgram *d)
 				   .l2_len = d->l2_len,
 				   .client_port = d->client_port,
 				   .family = d->family};
-	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+	struct rte_mbuf *m;
 	size_t len;
 
+	if (port_is_away(p)) {
+		count(w, NET_CNT_notify_port_away, 1);
+		return;
+	}
+	m = rte_pktmbuf_alloc(w->pool);
 	if (m == NULL) {
 		count(w, NET_CNT_notify_no_buffer, 1);
 		return;
@@ -348,7 +355,8 @@ static void send_reply(struct worker *w, const struct net_dgram *d)
 	}
 	m->data_len = (uint16_t)len;
 	m->pkt_len = (uint32_t)len;
-	send_burst(w, p->id, &m, 1, NET_CNT_tx_packets, NET_CNT_tx_full);
+	send_burst(w, port_id(p, w->index), port_queue(p, w->index), &m, 1, NET_CNT_tx_packets,
+		   NET_CNT_tx_full);
 }
 
 /* What the control loop answered; bounded like a burst, so that it cannot delay queries. */
@@ -402,6 +410,17 @@ static void turn_end(struct worker *w, enum net_counter kind)
 	atomic_store_explicit(&w->turn_at, now, memory_order_relaxed);
 }
 
+/* A port that is away is closed by the control loop once this worker's next turn has begun. */
+static inline unsigned port_turn(struct worker *w, const struct port *p)
+{
+	unsigned n;
+
+	if (port_is_away(p))
+		return 0;
+	n = wire_turn(w, p);
+	return p->tap_id == PORT_NONE ? n : n + exception_turn(w, p);
+}
+
 int worker_run(void *arg)
 {
 	struct worker *w = arg;
@@ -414,11 +433,8 @@ int worker_run(void *arg)
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		unsigned n = reply_turn(w);
 
-		for (unsigned i = 0; i < w->port_cnt; i++) {
-			n += wire_turn(w, &w->ports[i]);
-			if (w->ports[i].tap_id != PORT_NONE)
-				n += exception_turn(w, &w->ports[i]);
-		}
+		for (unsigned i = 0; i < w->port_cnt; i++)
+			n += port_turn(w, &w->ports[i]);
 		rcu_quiescent_state();
 		if (n > 0) {
 			turn_end(w, NET_CNT_cycles_busy);

@@ -3,6 +3,9 @@
  * everything else to the kernel, which owns the interface. It only sorts; packet.c judges. A queue without a socket
  * falls back to the kernel.
  *
+ * A split port (port.h) has the program once per queue, each with the socket of its own queue: the one that is attached
+ * calls the others for theirs.
+ *
  * Fragments and IPv6 extension headers go to the kernel: nothing a resolver sends has them.
  */
 #include <linux/bpf.h>
@@ -52,6 +55,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct xdp_owner);
 } owner SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, XDP_QUEUES_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} others SEC(".maps");
 
 static __always_inline int is_dns(void *l4, void *end)
 {
@@ -127,7 +137,10 @@ int lockstep_xdp(struct xdp_md *ctx)
 		ours = is_ours6(l3, end);
 	if (!ours || !is_to_us(eth))
 		return XDP_PASS;
-	return bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);
+	if (bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS) == XDP_REDIRECT)
+		return XDP_REDIRECT;
+	bpf_tail_call(ctx, &others, ctx->rx_queue_index);
+	return XDP_PASS;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

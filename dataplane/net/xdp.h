@@ -10,6 +10,7 @@
 #define XDP_MAP_LISTEN4 "listen4"
 #define XDP_MAP_LISTEN6 "listen6"
 #define XDP_MAP_OWNER	"owner"
+#define XDP_MAP_OTHERS	"others"
 #define XDP_LISTEN_MAX	1024 /* addresses of each family */
 #define XDP_VLANS_MAX	2    /* tags that the program looks behind; packet.h says the same */
 #define XDP_QUEUES_MAX	64   /* more than any interface has been given workers */

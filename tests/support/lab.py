@@ -132,6 +132,11 @@ class Lab:
         for ns in (pri, sec):
             run(["ip", "netns", "add", ns])
             run(["ip", "-n", ns, "link", "set", "lo", "up"])
+        self.wire_again()
+
+    def wire_again(self):
+        """Makes the veth with its addresses, at the begin or when a test has deleted it."""
+        pri, sec = self.ns["pri"], self.ns["sec"]
         queues = ["numtxqueues", self.queues, "numrxqueues", self.queues]
         run(["ip", "-n", pri, "link", "add", "pri0", *queues, "type", "veth", "peer", "name", "sec0", *queues,
              "netns", sec])

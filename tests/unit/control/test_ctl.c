@@ -317,6 +317,17 @@ int net_port_info(const struct net *n, unsigned port, struct net_port_info *out)
 	return port == 0 ? 0 : -ENODEV;
 }
 
+const char *net_port_lacks(const struct net *n, unsigned port, unsigned *iter)
+{
+	return (*iter)++ == 0 ? "it lacks something" : NULL;
+}
+
+int net_port_xstats(const struct net *n, unsigned port, struct net_xstat out[], unsigned cap)
+{
+	out[0] = (struct net_xstat){.name = "rx_q0_packets", .value = UINT64_C(1) << 40};
+	return 1;
+}
+
 void arena_info(const struct arena *a, struct arena_info *out)
 {
 	*out = (struct arena_info){.bytes_max = 1 << 20};
@@ -780,6 +791,9 @@ static void what_is_not_a_request_is_refused_and_the_next_one_served(void **stat
 	refused(w, "{\"version\":1,\"command\":\"zone status\",\"args\":{\"zone\":7}}", "bad-argument");
 	refused(w, "{\"version\":1,\"command\":\"zone status\",\"args\":{\"name\":\"a\"}}", "bad-argument");
 	refused(w, "{\"version\":1,\"command\":\"stats\",\"args\":{\"describe\":\"a\"}}", "bad-argument");
+	refused(w, REQ("port stats"), "bad-argument");
+	refused(w, "{\"version\":1,\"command\":\"port stats\",\"args\":{\"port\":\"eth1\"}}", "bad-argument");
+	refused(w, "{\"version\":1,\"command\":\"port stats\",\"args\":{\"port\":0}}", "bad-argument");
 	refused(w, REQ("trace"), "bad-argument");
 	refused(w, REQ_TRACE("a..b", "A", ""), "bad-argument");
 	refused(w, REQ_TRACE("a", "NOTYPE", ""), "bad-argument");

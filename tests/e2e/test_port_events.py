@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+"""
+Ports that change under a running daemon: a link that goes down, an interface that is deleted and made again (while the
+other things of the daemon go on), and an interface with a queue for each of two workers.
+
+LOCKSTEP_REMOVALS=50 deletes the interface so often, instead of 3 times.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+import lab
+
+import dns.exception
+
+ZONE = "example."
+REMOVALS = int(os.environ.get("LOCKSTEP_REMOVALS", "3"))
+
+
+def serve(net, **change):
+    primary = net.knotd({ZONE: lab.zone_text(ZONE, 1)})
+    daemon = net.lockstepd([ZONE], change=change)
+    net.wait_state(ZONE, "current")
+    return primary, daemon
+
+
+def answers(net, **kw):
+    try:
+        return bool(net.dig(f"www.{ZONE}", "A", timeout=0.3, **kw).answer)
+    except (dns.exception.Timeout, OSError):
+        return False
+
+
+def counters(net, section, key):
+    return [w["counters"][key] for w in net.ctl("stats")[section]["workers"]]
+
+
+def fds(daemon):
+    return len(list(Path(f"/proc/{daemon.pid}/fd").iterdir()))
+
+
+def test_a_link_that_goes_down_and_up_is_told_and_counted(net):
+    _, daemon = serve(net)
+    net.run_in("pri", ["ip", "link", "set", "pri0", "down"])
+    lab.wait_until(lambda: "port-link-down" in daemon.log(), 10, "it is logged")
+    assert not daemon.ctl("status")["ports"][0]["link_up"]
+    net.run_in("pri", ["ip", "link", "set", "pri0", "up"])
+    lab.wait_until(lambda: "port-link-up" in daemon.log(), 10, "it is logged")
+    assert daemon.ctl("status")["ports"][0]["link_up"]
+    port = daemon.ctl("status")["ports"][0]
+    assert port["counters"]["port_link_changes"] >= 2 and port["present"], port
+    lab.wait_until(lambda: answers(net), 10, "answers again")
+    own = daemon.ctl("port", "stats", "sec0")["counters"]
+    assert own["rx_good_packets"] > 0, own
+
+
+def removed_and_back(net, daemon, times):
+    assert answers(net)
+    for n in range(1, times + 1):
+        net.run_in("sec", ["ip", "link", "delete", "sec0"])
+        lab.wait_until(lambda: not daemon.ctl("status")["ports"][0]["present"], 10, "the port is gone")
+        assert "link gone" in daemon.ctl_raw("status").stdout
+        before = counters(net, "net", "turns")
+        lab.wait_until(lambda: all(a > b for a, b in zip(counters(net, "net", "turns"), before)), 10, "workers go on")
+        net.wire_again()
+        lab.wait_until(lambda: daemon.ctl("status")["ports"][0]["present"], 20, "the port is back")
+        lab.wait_until(lambda: answers(net), 10, "answers again")
+        port = daemon.ctl("status")["ports"][0]
+        assert port["counters"]["port_removals"] == n, port
+        assert port["counters"]["port_rx_packets"] > 0, port
+    assert daemon.log().count("port-removed") == times == daemon.log().count(" port-back"), daemon.log()[-2000:]
+
+
+def test_an_interface_that_was_deleted_is_used_again_when_it_is_back(net):
+    primary, daemon = serve(net)
+    before = fds(daemon)
+    removed_and_back(net, daemon, REMOVALS)
+    primary.update(ZONE, lab.zone_text(ZONE, 2))
+    net.wait_serial(ZONE, 2)
+    lab.wait_until(lambda: fds(daemon) <= before + 2, 10, lambda: f"{before} descriptors again: {fds(daemon)}")
+
+
+def test_each_of_two_queues_has_its_worker(net):
+    cpus = sorted(os.sched_getaffinity(0))
+    _, daemon = serve(net, dataplane={"workers": [cpus[-1], cpus[0]]})
+    lab.wait_until(lambda: daemon.ctl("status")["ports"][0]["link_up"], 10, "the link is up")
+    for server in net.secondary(), net.sec_addresses[1].split("/")[0]:
+        for _ in range(40):
+            assert answers(net, server=server)
+    queries = counters(net, "net", "rx_queries")
+    assert len(queries) == 2 and min(queries) > 0 and sum(queries) >= 80, queries
+    assert counters(net, "net", "tx_packets") == queries, queries
+    assert daemon.ctl("status")["ports"][0]["queues"] == 2
+    removed_and_back(net, daemon, 1)
+    before = counters(net, "net", "rx_queries")
+    for _ in range(40):
+        assert answers(net)
+    assert all(a > b for a, b in zip(counters(net, "net", "rx_queries"), before)), before
+
+
+test_each_of_two_queues_has_its_worker.lab_options = {"queues": 2}
+
+if __name__ == "__main__":
+    lab.main()
