@@ -31,6 +31,13 @@
  */
 #define RING_POLL_NS 250000
 
+/*
+ * How long the loop answers at a time what lies in the rings. Most of it is a few microseconds each, so this is hundreds: a
+ * primary that tells of all its zones at once is heard out before they overflow, and timers and sockets wait no longer than
+ * for a transfer's octets.
+ */
+#define RING_TURN_NS 1000000
+
 #define ERRORS_CAP 16384
 
 enum exit_code { EXIT_CODE_OK = 0, EXIT_CODE_FAILED = 1, EXIT_CODE_USAGE = 2, EXIT_CODE_CONFIG = 3 };
@@ -146,33 +153,43 @@ static bool is_notify(const struct net_dgram *dgram)
 	       (wire_load16(dgram->msg + 2) & DNS_OPCODE_MASK) == DNS_OPCODE_NOTIFY << DNS_OPCODE_SHIFT;
 }
 
-/* What came by the data path. Bounded: a storm must not keep the loop from its timers. */
-static void notifies_turn(struct daemon *d)
+static void ring_answer(struct daemon *d, struct net_dgram *dgram, uint64_t now)
 {
-	struct net_dgram dgram;
+	union config_sockaddr client;
+	size_t len;
 
-	for (unsigned i = 0; i < 64 && net_dgram_recv(d->net, &dgram); i++) {
-		union config_sockaddr client;
-		size_t len;
-
-		client_address(&dgram, &client);
-		if (is_notify(&dgram))
-			len = zones_notify(d->zones, dgram.msg, dgram.len, sizeof(dgram.msg), &client,
-					   uv_hrtime());
-		else
-			len = answer_signed(d, &dgram, &client);
-		if (len == 0)
-			continue;
-		dgram.len = (uint16_t)len;
-		net_dgram_reply(d->net, &dgram);
-	}
+	client_address(dgram, &client);
+	if (is_notify(dgram))
+		len = zones_notify(d->zones, dgram->msg, dgram->len, sizeof(dgram->msg), &client, now);
+	else
+		len = answer_signed(d, dgram, &client);
+	if (len == 0)
+		return;
+	dgram->len = (uint16_t)len;
+	net_dgram_reply(d->net, dgram);
 }
 
-/* Sleeps until libuv has something to do or the rings are due; offline for RCU meanwhile. */
-static bool loop_wait(struct daemon *d)
+/* What came by the data path. Bounded: a storm must not keep the loop from its timers. Returns whether more may be there. */
+static bool rings_turn(struct daemon *d)
+{
+	uint64_t begin = uv_hrtime(), now = begin;
+	struct net_dgram dgram;
+
+	for (; now - begin < RING_TURN_NS; now = uv_hrtime()) {
+		if (!net_dgram_recv(d->net, &dgram))
+			return false;
+		ring_answer(d, &dgram, now);
+	}
+	return true;
+}
+
+/*
+ * Sleeps until libuv has something to do or the rings are due, which they are at once if full; offline for RCU meanwhile.
+ */
+static bool loop_wait(struct daemon *d, bool full)
 {
 	struct pollfd backend = {.fd = uv_backend_fd(&d->loop), .events = POLLIN};
-	struct timespec tick = {.tv_nsec = RING_POLL_NS};
+	struct timespec tick = {.tv_nsec = full ? 0 : RING_POLL_NS};
 	int ready;
 
 	uv_update_time(&d->loop);
@@ -187,11 +204,12 @@ static bool loop_wait(struct daemon *d)
 
 static void loop_run(struct daemon *d)
 {
+	bool full = false;
+
 	while (!d->stopping || d->closing > 0 || uv_loop_alive(&d->loop)) {
-		if (loop_wait(d))
+		if (loop_wait(d, full))
 			uv_run(&d->loop, UV_RUN_NOWAIT);
-		if (!d->stopping && d->net != NULL)
-			notifies_turn(d);
+		full = !d->stopping && d->net != NULL && rings_turn(d);
 		rcu_quiescent_state();
 	}
 }

@@ -148,8 +148,8 @@ static int make_workers(struct net *n, const struct net_config *config, struct n
 		w->replies = aligned_alloc(alignof(struct dgram_ring), sizeof(struct dgram_ring));
 		if (w->requests == NULL || w->replies == NULL)
 			return no_memory(err);
-		memset(w->requests, 0, sizeof(*w->requests));
-		memset(w->replies, 0, sizeof(*w->replies));
+		dgram_ring_init(w->requests);
+		dgram_ring_init(w->replies);
 	}
 	return 0;
 }

@@ -1,8 +1,13 @@
 #!/usr/bin/python3
 """A thousand zones of knotd, one of which can never be transferred, beside primaries that hang in every way there is:
-each of the others is current within a second of its NOTIFY."""
+each of the others is current within a second of its NOTIFY. And a primary that tells of all its zones at once:
+LOCKSTEP_NOTIFY_ZONES=10000 for so many (a minute), instead of 300."""
 
+import os
+import select
+import socket
 import statistics
+import struct
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +18,8 @@ from lab_wire import soa_serial
 from primary import ScriptedPrimary, random_octets, silent, whole
 
 ZONES = 1000
+NOTIFY_ZONES = int(os.environ.get("LOCKSTEP_NOTIFY_ZONES", "300"))
+SO_RCVBUFFORCE = 33
 POISONED = "z500.test."
 HANGING = 20
 
@@ -110,6 +117,53 @@ def test_one_poisoned_zone_among_a_thousand_and_hanging_primaries_harm_nobody_el
     nuisance.hanging.transfer = whole
     zone = "hang0.test."
     lab.wait_until(lambda: (nuisance.hanging.notify(zone), daemon.zone(zone)["loaded"])[1], 90, f"{zone} is back", pause=1)
+
+
+def tell(net, wires):
+    """All at once; what got no reply once more, as a primary does. Returns how many were sent, round by round."""
+    left, rounds = dict(enumerate(wires)), []
+    with net.udp(source=lab.PRIMARY) as s:
+        s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+        while left:
+            rounds.append(len(left))
+            assert len(rounds) <= 20, f"sent, round by round: {rounds}"
+            for number, wire in left.items():
+                s.send(struct.pack("!H", number) + wire[2:])
+            while left and select.select([s], [], [], 1)[0]:
+                reply = s.recv(512)
+                assert reply[3] & 15 == 0, reply
+                left.pop(struct.unpack("!H", reply[:2])[0], None)
+    return rounds
+
+
+@lab.timeout(600)
+def test_all_zones_of_a_primary_that_tells_of_them_at_once_become_current(net):
+    """The first time once each, the second time three times each."""
+    names = [f"z{i}.test." for i in range(NOTIFY_ZONES)]
+    primary = net.knotd({n: small(n, 1) for n in names}, addresses=[lab.PRIMARY], notify=False)
+    daemon = net.lockstepd(names)
+    lab.wait_until(lambda: all(z["loaded"] for z in daemon.zones().values()), 120, "all are loaded", pause=0.2)
+    for serial, times in ((2, 1), (3, 3)):
+        for n in names:
+            primary._write(n, small(n, serial))
+        net.run_in("pri", ["knotc", "-b", "-t", "120", "-s", primary.dir / "knot.sock", "zone-reload"], timeout=130)
+        before = daemon.ctl("stats")["zones"]
+        rounds = tell(net, [net.notify_wire(n, serial) for n in names] * times)
+        status = lab.wait_until(lambda s=serial: (z := daemon.zones()) and
+                                all(v["serial"] == s for v in z.values()) and z, 120, f"all have {serial}", pause=0.2)
+        now = daemon.ctl("stats")["zones"]
+        asked, came = (now[k] - before[k] for k in ("soa_queries", "notify_received"))
+        took = [z["last_notify_to_served_us"] / 1e6 for z in status.values()]
+        print(f"    {rounds[0]} NOTIFYs at once, {sum(rounds[1:])} repeated, {came} came; {asked} SOA queries; "
+              f"NOTIFY to served: {percentiles(took)}")
+        # While one is asked for what is told of it is remembered, and that is one more query.
+        assert asked <= NOTIFY_ZONES * 2, (asked, came)
+    full = sum(w["counters"][c] for w in daemon.ctl("stats")["net"]["workers"]
+               for c in ("notify_ring_full", "notify_reply_full"))
+    print(f"    {full} found a ring full, {daemon.ctl('stats')['ports'][0]['counters']['port_rx_missed']} were lost before")
+    # The rings hold more than this.
+    assert full == 0 or NOTIFY_ZONES > 1000, full
+    assert daemon.counter("net", "notify_stranger") == 0
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ static struct dgram_ring *new_ring(void)
 	struct dgram_ring *ring = aligned_alloc(alignof(struct dgram_ring), sizeof(*ring));
 
 	assert_non_null(ring);
-	memset(ring, 0, sizeof(*ring));
+	dgram_ring_init(ring);
 	return ring;
 }
 
@@ -232,8 +232,8 @@ void rig_reset(struct rig *r, bool exception)
 	memcpy(r->port.filter.mac, our_mac, sizeof(our_mac));
 	for (unsigned i = 0; i < NET_COUNTER_CNT; i++)
 		atomic_store(&r->worker.counter[i], 0);
-	memset(r->worker.requests, 0, sizeof(*r->worker.requests));
-	memset(r->worker.replies, 0, sizeof(*r->worker.replies));
+	dgram_ring_init(r->worker.requests);
+	dgram_ring_init(r->worker.replies);
 	r->worker.ports = &r->port;
 	r->worker.port_cnt = 1;
 	r->worker.idle = NET_IDLE_BUSY;

@@ -16,7 +16,7 @@ static int setup(void **state)
 	struct dgram_ring *r = aligned_alloc(alignof(struct dgram_ring), sizeof(*r));
 
 	assert_non_null(r);
-	memset(r, 0, sizeof(*r));
+	dgram_ring_init(r);
 	*state = r;
 	return 0;
 }

@@ -137,7 +137,7 @@ static unsigned make_frames(struct rig *r, enum rig_side from, struct rte_mbuf *
 
 	if (from == RIG_KERNEL)
 		return t->one != NULL ? 0 : kernel_frames(r, t, out);
-	if (t->made / 10000 % 2 == 0 ||
+	if (t->made / 300000 % 2 == 0 ||
 	    t->made == t->wanted) // else the control loop is away, and its ring fills
 		*end = serve_notifies(r, t) && t->made == t->wanted;
 	for (; n < cap && t->made < t->wanted; n++, t->made++) {

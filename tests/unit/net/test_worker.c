@@ -18,12 +18,16 @@
 
 #include "dataplane/dns/wire.h"
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/dgram_ring.h"
 #include "dataplane/zone/acl.h"
 
 #define MSG_LEN	     20
-#define NOTIFY_STORM 500
-#define RING	     128 /* what a ring to the control loop holds */
-#define ANSWERS	     70	 /* more than two bursts */
+#define RING	     DGRAM_RING_CAP
+#define NOTIFY_STORM (RING + 500)
+#define NUMBERS	     8192 /* of requests, in their ids */
+#define FIRST_NOTIFY 2000
+#define LAST	     8000 /* behind the storm */
+#define ANSWERS	     70	  /* more than two bursts */
 #define FRAME_CAP    4096
 #define WAIT_SECONDS 20
 #define MTU	     1500
@@ -205,8 +209,8 @@ static void write_input(struct run *r)
 	put_request(r, f, 4, ORDER_TRANSFER, 1003);
 	put_others(r, f);
 	for (unsigned i = 0; i < NOTIFY_STORM; i++)
-		put_request(r, f, i % 2 ? 4 : 6, ORDER_NOTIFY, 2000 + i);
-	put_request(r, f, 4, ORDER_SEND, 3000); // behind the storm
+		put_request(r, f, i % 2 ? 4 : 6, ORDER_NOTIFY, FIRST_NOTIFY + i);
+	put_request(r, f, 4, ORDER_SEND, LAST);
 	assert_int_equal(fclose(f), 0);
 }
 
@@ -386,11 +390,11 @@ static void count_sent(const uint8_t *frame, size_t len, unsigned *seen)
 	unsigned number = (unsigned)frame[msg_at] << 8 | frame[msg_at + 1];
 
 	assert_true(len <= 14 + MTU);
-	assert_true(number < 4096);
+	assert_true(number < NUMBERS);
 	assert_memory_equal(frame, their_mac, 6);
 	assert_int_equal(frame[msg_at - 8], 0); // from port 53
 	assert_int_equal(frame[msg_at - 7], 53);
-	if (number < ANSWERS || number == 3000)
+	if (number < ANSWERS || number == LAST)
 		assert_int_equal(len, msg_at + MSG_LEN + 11);
 	else if (number == 1000 || number == 1001)
 		assert_int_equal(len, 14 + MTU);
@@ -399,7 +403,7 @@ static void count_sent(const uint8_t *frame, size_t len, unsigned *seen)
 
 static void every_answer_is_sent_once(void **state)
 {
-	unsigned seen[4096] = {0};
+	unsigned seen[NUMBERS] = {0};
 	struct run *r = *state;
 
 	assert_int_equal(each_sent(r, count_sent, seen), r->counter[NET_CNT_tx_packets]);
@@ -410,7 +414,7 @@ static void every_answer_is_sent_once(void **state)
 
 static void an_answer_may_fill_the_mtu_and_no_more(void **state)
 {
-	unsigned seen[4096] = {0};
+	unsigned seen[NUMBERS] = {0};
 
 	each_sent(*state, count_sent, seen); // checks the length
 	assert_int_equal(seen[1000], 1);
@@ -427,7 +431,7 @@ static void a_notify_reaches_the_control_loop_whole(void **state)
 	assert_memory_equal(d->server, our6, 16);
 	assert_int_equal(d->client_port, 50000);
 	assert_int_equal(d->len, MSG_LEN);
-	assert_int_equal(d->msg[0] << 8 | d->msg[1], 2000);
+	assert_int_equal(d->msg[0] << 8 | d->msg[1], FIRST_NOTIFY);
 	assert_int_equal(d->l2_len, 14);
 	assert_memory_equal(d->l2 + 6, their_mac, 6);
 	assert_int_equal(d->port, 0);
@@ -436,23 +440,23 @@ static void a_notify_reaches_the_control_loop_whole(void **state)
 
 static void a_notify_storm_fills_the_ring_and_stops_nothing(void **state)
 {
-	unsigned seen[4096] = {0};
+	unsigned seen[NUMBERS] = {0};
 	struct run *r = *state;
 
 	assert_int_equal(r->counter[NET_CNT_notify_requests], RING);
 	assert_int_equal(r->counter[NET_CNT_notify_ring_full], NOTIFY_STORM - RING);
 	assert_int_equal(r->notifies_seen, RING);
 	each_sent(r, count_sent, seen);
-	assert_int_equal(seen[3000], 1);
+	assert_int_equal(seen[LAST], 1);
 }
 
 static void a_reply_of_the_control_loop_goes_out(void **state)
 {
-	unsigned seen[4096] = {0};
+	unsigned seen[NUMBERS] = {0};
 
 	each_sent(*state, count_sent, seen);
 	for (unsigned i = 0; i < NOTIFY_STORM; i++)
-		assert_int_equal(seen[2000 + i], i < RING);
+		assert_int_equal(seen[FIRST_NOTIFY + i], i < RING);
 }
 
 static void the_port_is_described(void **state)
