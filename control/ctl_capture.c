@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "control/ctl_internal.h"
+#include "control/rcode.h"
 #include "dataplane/dns/name.h"
 
 #define TICK_MS	    10
@@ -156,6 +157,7 @@ static const char *read_args(const struct ctl_conn *conn, const json_t *args, st
 {
 	const char *client = json_string_value(json_object_get(args, "client"));
 	const char *suffix = json_string_value(json_object_get(args, "suffix"));
+	const char *rcode = json_string_value(json_object_get(args, "rcode"));
 	uint64_t port, snaplen;
 
 	f->has_port = json_object_get(args, "port") != NULL;
@@ -169,6 +171,9 @@ static const char *read_args(const struct ctl_conn *conn, const json_t *args, st
 		return "\"snaplen\" is 64 to 2048";
 	if (client != NULL && !read_client(client, f))
 		return "\"client\" is an address or a prefix, such as 192.0.2.0/24";
+	if (rcode != NULL && !rcode_from_text(rcode, &f->rcode))
+		return "\"rcode\" is a response code, such as NXDOMAIN or 3";
+	f->has_rcode = rcode != NULL;
 	if (suffix != NULL) {
 		int len = name_from_text(suffix, f->suffix);
 

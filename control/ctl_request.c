@@ -34,7 +34,7 @@ static const struct command commands[] = {
 	{"zone dump", "zone", "the served records in presentation format", ctl_zone_dump},
 	{"stats", "[describe]", "all counters; describe adds what each counts", ctl_stats},
 	{"port stats", "port", "what the port's driver counts of its own", ctl_port_stats},
-	{"capture", "[port] [client] [suffix] [packets] [seconds] [snaplen]",
+	{"capture", "[port] [client] [suffix] [rcode] [packets] [seconds] [snaplen]",
 	 "frames that workers receive and send, as they come", ctl_capture},
 	{"trace", "name type [client] [dnssec] [bufsize] [tcp]",
 	 "one question through the stages that a worker's go through, with what each decided", ctl_trace},
@@ -263,7 +263,8 @@ static const char *capture_args_fault(const json_t *args)
 {
 	static const struct own_arg own[] = {{"port", JSON_INTEGER},	{"packets", JSON_INTEGER},
 					     {"seconds", JSON_INTEGER}, {"snaplen", JSON_INTEGER},
-					     {"client", JSON_STRING},	{"suffix", JSON_STRING}};
+					     {"client", JSON_STRING},	{"suffix", JSON_STRING},
+					     {"rcode", JSON_STRING}};
 
 	return own_args_fault(args, own, sizeof(own) / sizeof(own[0]));
 }

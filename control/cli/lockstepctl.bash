@@ -18,7 +18,7 @@ _lockstepctl()
 	-t | --timeout) return ;;
 	esac
 	if [[ $word == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '--socket --json --no-wait --describe --timeout --write --port --client --suffix --packets --seconds --snaplen --dnssec --bufsize --tcp --version --help' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W '--socket --json --no-wait --describe --timeout --write --port --client --suffix --rcode --packets --seconds --snaplen --dnssec --bufsize --tcp --version --help' -- "$word")
 		return
 	fi
 	case "${words[*]}" in

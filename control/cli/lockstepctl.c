@@ -49,7 +49,9 @@ static const struct command commands[] = {
 	{.words = "zone dump", .zone = true},
 	{.words = "stats"},
 	{.words = "port stats", .port = true},
-	{.words = "capture", .capture = true, .options = " port client suffix packets seconds snaplen "},
+	{.words = "capture",
+	 .capture = true,
+	 .options = " port client suffix rcode packets seconds snaplen "},
 	{.words = "trace", .question = true, .options = " client dnssec bufsize tcp "},
 	{.words = "offenders"},
 	{.words = "cookies reload"},
@@ -96,7 +98,8 @@ static void usage(FILE *to)
 	      "  capture --write FILE          what workers receive and send, for tcpdump -r; --port N, "
 	      "--client "
 	      "PREFIX,\n"
-	      "                                --suffix NAME, --packets N, --seconds N, --snaplen N\n"
+	      "                                --suffix NAME, --rcode RCODE, --packets N, --seconds N, "
+	      "--snaplen N\n"
 	      "  trace NAME TYPE               one question through the answer path, what each stage decided "
 	      "and "
 	      "took;\n"
@@ -136,7 +139,7 @@ static void set_own(struct options *o, const char *key, json_t *value)
 /* "--packets" and its like: a number when the protocol wants one. text NULL: a switch. False: it is no number. */
 static bool read_own(const char *key, const char *text, struct options *o)
 {
-	bool is_text = strcmp(key, "client") == 0 || strcmp(key, "suffix") == 0;
+	bool is_text = strcmp(key, "client") == 0 || strcmp(key, "suffix") == 0 || strcmp(key, "rcode") == 0;
 	char *end = NULL;
 	long long n = is_text || text == NULL ? 0 : strtoll(text, &end, 10);
 
@@ -435,16 +438,25 @@ static bool read_serial(const char *text, struct options *o)
 /* Returns -1 to go on, or the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-	static const struct option options[] = {
-		{"socket", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},
-		{"no-wait", no_argument, NULL, 'n'},	   {"describe", no_argument, NULL, 'd'},
-		{"timeout", required_argument, NULL, 't'}, {"version", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},	   {"write", required_argument, NULL, 'w'},
-		{"port", required_argument, NULL, 'c'},	   {"client", required_argument, NULL, 'c'},
-		{"bufsize", required_argument, NULL, 'c'}, {"dnssec", no_argument, NULL, 'c'},
-		{"tcp", no_argument, NULL, 'c'},	   {"suffix", required_argument, NULL, 'c'},
-		{"packets", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 'c'},
-		{"snaplen", required_argument, NULL, 'c'}, {0}};
+	static const struct option options[] = {{"socket", required_argument, NULL, 's'},
+						{"json", no_argument, NULL, 'j'},
+						{"no-wait", no_argument, NULL, 'n'},
+						{"describe", no_argument, NULL, 'd'},
+						{"timeout", required_argument, NULL, 't'},
+						{"version", no_argument, NULL, 'v'},
+						{"help", no_argument, NULL, 'h'},
+						{"write", required_argument, NULL, 'w'},
+						{"port", required_argument, NULL, 'c'},
+						{"client", required_argument, NULL, 'c'},
+						{"bufsize", required_argument, NULL, 'c'},
+						{"dnssec", no_argument, NULL, 'c'},
+						{"tcp", no_argument, NULL, 'c'},
+						{"suffix", required_argument, NULL, 'c'},
+						{"rcode", required_argument, NULL, 'c'},
+						{"packets", required_argument, NULL, 'c'},
+						{"seconds", required_argument, NULL, 'c'},
+						{"snaplen", required_argument, NULL, 'c'},
+						{0}};
 	int which = 0;
 	int opt;
 

@@ -13,6 +13,7 @@
 #include <rte_cycles.h>
 
 #include "dataplane/dns/protocol.h"
+#include "dataplane/dns/wire.h"
 #include "dataplane/net/net_internal.h"
 
 /* The octets of an address that a prefix covers, compared. */
@@ -56,6 +57,23 @@ bool capture_matches(const struct net_capture_filter *f, const struct packet *p,
 				      !in_prefix(packet_client(p, frame), f->client.addr, f->client_bits)))
 		return false;
 	return f->suffix_len <= 1 || name_ends_in(frame + p->msg_at, p->msg_len, f->suffix, f->suffix_len);
+}
+
+uint16_t capture_rcode(const uint8_t *msg, size_t len)
+{
+	uint16_t rcode = msg[3] & DNS_RCODE_MASK;
+	size_t at = DNS_HEADER_LEN;
+
+	if (wire_load16(msg + 6) != 0 || wire_load16(msg + 8) != 0 || wire_load16(msg + 10) == 0)
+		return rcode;
+	if (wire_load16(msg + 4) != 0) {
+		while (at < len && msg[at] != 0)
+			at += msg[at] + 1u;
+		at += 1 + 4; /* root label, type and class */
+	}
+	if (at + 6 > len || msg[at] != 0 || wire_load16(msg + at + 1) != DNS_TYPE_OPT)
+		return rcode;
+	return (uint16_t)(msg[at + 5] << 4 | rcode);
 }
 
 /* Whether the worker has let go of the ring of the capture before. */

@@ -180,6 +180,8 @@ struct net_frame {
 };
 
 struct net_capture_filter {
+	bool has_rcode; /* only requests that got a response with this RCODE, and those responses */
+	uint16_t rcode; /* extended: up to 12 bits */
 	bool has_port;
 	uint16_t port;
 	uint8_t client_bits;	   /* length of client as a prefix */

@@ -25,6 +25,7 @@
 #define MSG_CAP_MIN 512
 
 static_assert(WORKER_BURST <= 32, "a bit for each request of a burst");
+static_assert(WORKER_BURST == CAPTURE_BURST, "a burst must fit what is staged");
 static_assert(WORKER_BURST <= ANSWER_BURST_MAX, "a burst must fit the engine");
 
 /* One receive burst, sorted. */
@@ -247,12 +248,16 @@ __attribute__((cold)) static uint32_t capture_requests(struct capture_ring *r, c
 
 		if (!capture_matches(&r->filter, &b->packet[i], frame, p->index))
 			continue;
-		capture_put(r, frame, m->data_len, p->index, false, now);
+		if (r->filter.has_rcode)
+			capture_stage(r, i, frame, m->data_len, p->index, now);
+		else
+			capture_put(r, frame, m->data_len, p->index, false, now);
 		matched |= 1u << i;
 	}
 	return matched;
 }
 
+/* Where the request was matched; of a filter by RCODE only now known, and put with its response behind it. */
 __attribute__((cold)) static void capture_responses(struct capture_ring *r, const struct port *p,
 						    const struct burst *b, uint32_t matched)
 {
@@ -260,10 +265,16 @@ __attribute__((cold)) static void capture_responses(struct capture_ring *r, cons
 
 	for (unsigned i = 0; i < b->query_cnt; i++) {
 		const struct rte_mbuf *m = b->query[i];
+		const struct answer_job *job = &b->job[i];
 
-		if ((matched & 1u << i) != 0 && b->job[i].verdict == ANSWER_SEND)
-			capture_put(r, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, p->index, true,
-				    now);
+		if ((matched & 1u << i) == 0 || job->verdict != ANSWER_SEND)
+			continue;
+		if (r->filter.has_rcode) {
+			if (capture_rcode(job->msg, job->len) != r->filter.rcode)
+				continue;
+			capture_put_staged(r, i);
+		}
+		capture_put(r, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, p->index, true, now);
 	}
 }
 

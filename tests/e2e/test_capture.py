@@ -65,6 +65,17 @@ def test_filters_choose_by_name_and_client(net):
     assert f"{lab.STRANGER}." in lines[0] and f"A? www.{OTHER}" in lines[0], lines
 
 
+def test_a_filter_by_rcode_has_the_requests_that_got_it(net):
+    serve(net)
+    capture = Capture(net, "--seconds", "2", "--rcode", "nxdomain")
+    for name in f"www.{ZONE}", f"nothing.{ZONE}", "www.elsewhere.":
+        net.dig(name, "A")
+    lines = capture.lines()
+    assert len(lines) == 2 and f"A? nothing.{ZONE}" in lines[0] and "NXDomain" in lines[1], lines
+    done = net.daemon.ctl_raw("capture", "--write", "/dev/null", "--rcode", "NOSUCH")
+    assert done.returncode == 2 and "response code" in done.stderr, done
+
+
 def test_a_capture_ends_by_its_time_or_with_its_client_and_the_next_one_starts(net):
     serve(net)
     lines = Capture(net, "--seconds", "1", "--port", "0").lines()
