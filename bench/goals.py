@@ -122,6 +122,8 @@ def change_rows(goal, found, absent, share):
     """A row of changes that a function of propagation.py saw: the milliseconds that `share` of them keep to."""
     raw = write_raw("changes", {"goal": goal, "not_measured": absent, "changes": found})
     plots.changes(goal, found, raw, next(g.target for g in GOALS if g.key == goal))
+    for text in propagation.spread(found):
+        say(text)
     figures = propagation.percentiles(found, share)
     return {goal: (figures["lockstep"], without_ours(figures, 2), raw)}
 

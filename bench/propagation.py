@@ -9,6 +9,7 @@ socket on the same clock.
 """
 
 import bisect
+import collections
 import contextlib
 import ctypes
 import math
@@ -380,3 +381,11 @@ def percentile(changes, label, share):
 
 def percentiles(changes, share):
     return {label: percentile(changes, label, share) for label in dict.fromkeys(c["server"] for c in changes)}
+
+
+def spread(changes):
+    """How many changes each server followed, and how long they took: a line for each."""
+    counts = collections.Counter(c["server"] for c in changes)
+    return [f"  {label}: {count:,} changes, p50 {percentile(changes, label, 0.5):.2f} ms, "
+            f"p99 {percentile(changes, label, 0.99):.2f} ms, max {percentile(changes, label, 1):.2f} ms"
+            for label, count in counts.items()]
