@@ -22,23 +22,14 @@
  */
 #define REJECTED_MAX 100
 
-struct refresh;
-
-/* A socket's life ends after the query's may have gone on with the next one: it is a thing of its own. */
-struct attempt {
-	struct refresh *owner; /* NULL: closing */
-	struct refresh_env *env;
-	uv_udp_t udp;
-};
-
 struct refresh {
 	struct refresh_env *env;
 	const struct config_primary *primary;
 	refresh_done_fn done;
 	void *arg;
 	uv_timer_t timer;
-	struct attempt *attempt;  /* over UDP; NULL: none */
-	struct link_request link; /* over TCP or TLS */
+	struct datagram *datagram; /* over UDP; NULL: none */
+	struct link_request link;  /* over TCP or TLS */
 	unsigned tries;
 	unsigned rejected;
 	bool no_edns;
@@ -58,33 +49,13 @@ static const char *transport_text(const struct refresh *r)
 	return r->primary->tls != NULL ? "TLS" : r->tcp ? "TCP" : "UDP";
 }
 
-static void one_less(struct refresh_env *env)
-{
-	if (--env->live == 0 && env->idle != NULL)
-		env->idle(env->arg);
-}
-
-static void on_attempt_closed(uv_handle_t *handle)
-{
-	struct attempt *a = handle->data;
-	struct refresh_env *env = a->env;
-
-	free(a);
-	one_less(env);
-}
-
 /* clean: what was to be said on the connection has been said. */
 static void drop_attempt(struct refresh *r, bool clean)
 {
-	struct attempt *a = r->attempt;
-
 	r->waiting = false;
 	link_end(&r->link, clean);
-	if (a == NULL)
-		return;
-	r->attempt = NULL;
-	a->owner = NULL;
-	uv_close((uv_handle_t *)&a->udp, on_attempt_closed);
+	datagram_close(r->datagram);
+	r->datagram = NULL;
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -94,7 +65,8 @@ static void on_timer_closed(uv_handle_t *handle)
 
 	tsig_fini(&r->tsig);
 	free(r);
-	one_less(env);
+	if (--env->live == 0 && env->idle != NULL)
+		env->idle(env->arg);
 }
 
 static void close_all(struct refresh *r, bool clean)
@@ -206,68 +178,26 @@ static void take_message(struct refresh *r, uint8_t *msg, size_t len)
 
 /* --- UDP --- */
 
-static void on_udp_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static void on_datagram(void *arg, uint8_t *msg, size_t len)
 {
-	struct attempt *a = handle->data;
-
-	buf->base = (char *)a->env->buf;
-	buf->len = DNS_MSG_MAX;
+	take_message(arg, msg, len);
 }
 
-/* The socket is connected, so the kernel has compared address and port. */
-static void on_udp_recv(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf, const struct sockaddr *from,
-			unsigned flags)
+static void on_datagram_failed(void *arg, int error)
 {
-	struct attempt *a = udp->data;
-	struct refresh *r = a->owner;
+	struct refresh *r = arg;
 
-	if (r == NULL || (len == 0 && from == NULL))
-		return;
-	if (len >= 0) {
-		take_message(r, (uint8_t *)buf->base, (size_t)len);
-		return;
-	}
-	/* An ICMP error: nobody is there, or not yet. */
-	snprintf(r->last, sizeof(r->last), "UDP: %s", uv_strerror((int)len));
+	snprintf(r->last, sizeof(r->last), "UDP: %s", uv_strerror(error));
 	drop_attempt(r, false);
 	uv_timer_start(&r->timer, on_timer, UDP_REFUSED_MS, 0);
 }
 
-static int udp_open(struct refresh *r, struct attempt *a)
-{
-	const struct config_primary *p = r->primary;
-	uv_buf_t buf = uv_buf_init((char *)r->out + 2, wire_load16(r->out));
-	int ret = 0;
-
-	if (p->source.sa.sa_family != AF_UNSPEC)
-		ret = uv_udp_bind(&a->udp, &p->source.sa, 0);
-	if (ret == 0)
-		ret = uv_udp_connect(&a->udp, &p->address.sa);
-	if (ret == 0)
-		ret = uv_udp_recv_start(&a->udp, on_udp_alloc, on_udp_recv);
-	if (ret == 0)
-		ret = uv_udp_try_send(&a->udp, &buf, 1, NULL);
-	return ret < 0 ? ret : 0;
-}
-
 static int udp_begin(struct refresh *r)
 {
-	struct attempt *a = calloc(1, sizeof(*a));
-	int ret;
+	const struct datagram_calls calls = {.received = on_datagram, .failed = on_datagram_failed, .arg = r};
 
-	if (a == NULL)
-		return -ENOMEM;
-	a->env = r->env;
-	a->owner = r;
-	ret = uv_udp_init_ex(r->env->loop, &a->udp, r->primary->address.sa.sa_family);
-	if (ret < 0) {
-		free(a);
-		return ret;
-	}
-	a->udp.data = a;
-	r->env->live++;
-	r->attempt = a;
-	return udp_open(r, a);
+	return datagram_send(r->env->datagrams, r->primary, r->out + 2, wire_load16(r->out), &calls,
+			     &r->datagram);
 }
 
 /* --- TCP and TLS --- */

@@ -8,8 +8,7 @@
  */
 #pragma once
 
-#include <uv.h>
-
+#include "control/datagram.h"
 #include "control/link.h"
 #include "control/opt.h"
 #include "control/tsig.h"
@@ -65,7 +64,7 @@ struct refresh;
 struct refresh_env {
 	uv_loop_t *loop;
 	struct links *links;
-	uint8_t *buf;		 /* DNS_MSG_MAX octets: what comes over UDP is read here */
+	struct datagrams *datagrams;
 	uint8_t *rdata;		 /* RDATA_LEN_MAX octets */
 	unsigned live;		 /* queries whose handles are not closed yet; written by refresh.c */
 	void (*idle)(void *arg); /* called when live has come down to 0 */

@@ -168,9 +168,11 @@ static void start_running(struct zones *z)
 {
 	unsigned i;
 
+	z->datagrams =
+		(struct datagrams){.loop = z->env.loop, .buf = z->buf, .idle = on_session_idle, .arg = z};
 	z->refresh = (struct refresh_env){.loop = z->env.loop,
 					  .links = z->links,
-					  .buf = z->buf,
+					  .datagrams = &z->datagrams,
 					  .rdata = z->rdata,
 					  .idle = on_session_idle,
 					  .arg = z};
@@ -251,8 +253,8 @@ void zones_check_stopped(struct zones *z)
 {
 	struct builders *b = z->builders;
 
-	if (!z->stopping || !z->timer_closed || z->refresh.live > 0 || z->verifying > 0 || z->xfr.live > 0 ||
-	    !links_are_closed(z->links))
+	if (!z->stopping || !z->timer_closed || z->datagrams.live > 0 || z->refresh.live > 0 ||
+	    z->verifying > 0 || z->xfr.live > 0 || !links_are_closed(z->links))
 		return;
 	/* Builds belong to sessions, and there is none left. */
 	if (b != NULL) {

@@ -103,6 +103,7 @@ struct zones {
 	struct dispatch *transfers;
 	struct deadlines *deadlines;
 	struct links *links;
+	struct datagrams datagrams;
 	struct refresh_env refresh;
 	struct xfr_env xfr;
 	uv_timer_t timer;
