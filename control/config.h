@@ -31,6 +31,7 @@ struct config_primary {
 	union config_sockaddr address;
 	union config_sockaddr source; /* sa_family AF_UNSPEC: the kernel chooses */
 	bool ixfr;		      /* ask it for differences */
+	bool ixfr_udp;		      /* ... over UDP first */
 	struct tsig_key *key; /* signs all that is said to it and by it; NULL: nothing is signed; config's */
 	const struct config_tls *tls; /* all that is said goes over TLS; NULL: UDP and TCP */
 	uint32_t keep_ms;	      /* how long a connection that nobody uses is kept */

@@ -134,6 +134,7 @@ static const struct cyaml_schema_field primary_fields[] = {
 	TEXT("port", struct raw_primary, port),
 	TEXT("source", struct raw_primary, source),
 	TEXT("ixfr", struct raw_primary, ixfr),
+	TEXT("ixfr-udp", struct raw_primary, ixfr_udp),
 	TEXT("key", struct raw_primary, key),
 	TEXT("tls", struct raw_primary, tls),
 	TEXT("keep", struct raw_primary, keep),

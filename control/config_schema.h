@@ -103,6 +103,7 @@ struct raw_primary {
 	char *port;
 	char *source;
 	char *ixfr;
+	char *ixfr_udp;
 	char *key;
 	char *tls;
 	char *keep;

@@ -267,6 +267,10 @@ static void read_primary(const struct raw_primary *raw, unsigned i, const struct
 		config_set_port(&p->address, port);
 	snprintf(path, sizeof(path), "primaries[%u].ixfr", i);
 	p->ixfr = config_value_bool(V(path, raw->ixfr), true);
+	snprintf(path, sizeof(path), "primaries[%u].ixfr-udp", i);
+	p->ixfr_udp = config_value_bool(V(path, raw->ixfr_udp), false);
+	if (p->ixfr_udp && (raw->tls != NULL || !p->ixfr))
+		config_errors_add(e, path, "contradicts %s", raw->tls != NULL ? "tls" : "ixfr: false");
 	snprintf(path, sizeof(path), "primaries[%u].key", i);
 	p->key = config_find_key(V(path, raw->key), c);
 	read_transport(raw, i, c, p, e);

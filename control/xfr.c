@@ -11,6 +11,9 @@
 /* An IXFR answer of one newer SOA is complete if nothing follows for this long: a second packet would have come. */
 #define LONE_SOA_MS 1000
 
+/* One try over UDP: what is lost costs this long once, and TCP does not lose. */
+#define UDP_MS 1000
+
 struct xfr {
 	struct xfr_env *env;
 	struct xfr_request request;
@@ -18,7 +21,12 @@ struct xfr {
 	void *arg;
 	struct build *build; /* NULL again when it has ended */
 	struct link_request link;
+	struct datagram *datagram; /* that waits for its answer; NULL: none does */
 	uv_timer_t timer;
+	bool udp; /* asked over UDP: no connection yet */
+	bool cancelled;
+	uint16_t id;
+	char udp_failure[256]; /* empty: none */
 	bool connected;
 	bool given_up;
 	uint64_t pushed; /* octets that the builder got */
@@ -47,9 +55,12 @@ static void on_closed(uv_handle_t *handle)
 static void end(struct xfr *x, struct xfr_result *r, bool clean)
 {
 	link_end(&x->link, clean);
+	datagram_close(x->datagram);
 	uv_close((uv_handle_t *)&x->timer, on_closed);
 	r->started_ns = x->started_ns;
-	r->reached = x->connected;
+	r->over_udp = x->udp && r->ok;
+	r->udp_failure = x->udp_failure[0] != '\0' ? x->udp_failure : NULL;
+	r->reached = x->connected || r->over_udp;
 	x->done(x->arg, r);
 }
 
@@ -67,6 +78,8 @@ __attribute__((format(printf, 2, 3))) static void give_up(struct xfr *x, const c
 	link_end(&x->link, false);
 	build_cancel(x->build);
 }
+
+static void go_over_tcp(struct xfr *x, const char *why);
 
 static void on_built(void *arg, struct build_result *b)
 {
@@ -94,9 +107,15 @@ static void on_built(void *arg, struct build_result *b)
 		.gate = b->gate,
 	};
 
+	x->build = NULL;
+	if (x->udp && !x->cancelled && b->verdict != XFRIN_DONE && b->verdict != XFRIN_UP_TO_DATE) {
+		go_over_tcp(x, b->verdict == XFRIN_MORE && b->records == 1
+				       ? "a single newer SOA: the differences do not fit"
+				       : b->text);
+		return;
+	}
 	TAILQ_INIT(&r.kept);
 	TAILQ_CONCAT(&r.kept, &b->kept, link);
-	x->build = NULL;
 	r.ok = b->verdict == XFRIN_DONE || b->verdict == XFRIN_UP_TO_DATE;
 	r.up_to_date = b->verdict == XFRIN_UP_TO_DATE;
 	/* It may have been complete when we gave up: complete is complete. */
@@ -221,13 +240,29 @@ static void on_connected(void *arg)
 	arm(x, x->octet_ms);
 }
 
-/* Length and message, for one write: RFC 7766 8. Returns 0 or -errno. */
-static int make_request(struct xfr *x, const struct xfrin_request *request)
+static void describe_request(const struct xfr *x, struct xfrin_request *out)
+{
+	*out = (struct xfrin_request){.id = x->id,
+				      .qtype = x->request.qtype,
+				      .serial = x->request.serial,
+				      .edns = x->request.edns,
+				      .messages_max = x->request.messages_max,
+				      .deltas_max = x->request.deltas_max};
+	memcpy(out->apex, x->request.apex, NAME_LEN_MAX);
+}
+
+/* Length and message, for one write: RFC 7766 8. With an id of its own each time. Returns 0 or -errno. */
+static int make_request(struct xfr *x)
 {
 	struct tsig_key *key = x->request.primary->key;
-	size_t len = xfrin_request_put(request, x->out + 2);
+	struct xfrin_request request;
+	size_t len;
 	int ret = 0;
 
+	x->id = random_u16();
+	describe_request(x, &request);
+	len = xfrin_request_put(&request, x->out + 2);
+	tsig_fini(&x->tsig);
 	if (key != NULL)
 		ret = tsig_client_init(&x->tsig, key);
 	if (key != NULL && ret == 0)
@@ -236,27 +271,27 @@ static int make_request(struct xfr *x, const struct xfrin_request *request)
 	return ret;
 }
 
-/* The request signed, the builder ready, the connection under way. Returns 0 or -errno with nothing begun. */
-static int begin(struct xfr *x)
+/* Who reads the answer. Returns 0 or -errno. */
+static int open_build(struct xfr *x)
 {
 	const struct build_calls calls = {.room = on_room, .done = on_built, .arg = x};
 	struct build_request b = {.base = x->request.base,
 				  .limits = x->request.limits,
 				  .gate = x->request.gate,
-				  .transfer = {.id = random_u16(),
-					       .qtype = x->request.qtype,
-					       .serial = x->request.serial,
-					       .edns = x->request.edns,
-					       .messages_max = x->request.messages_max,
-					       .deltas_max = x->request.deltas_max},
 				  .tsig = x->request.primary->key != NULL ? &x->tsig : NULL,
 				  .keep_max = x->request.keep_max};
-	int ret;
 
-	memcpy(b.transfer.apex, x->request.apex, NAME_LEN_MAX);
-	ret = make_request(x, &b.transfer);
+	describe_request(x, &b.transfer);
+	return build_open(x->env->builders, &b, &calls, &x->build);
+}
+
+/* The request signed, the builder ready, the connection under way. Returns 0 or -errno with nothing begun. */
+static int begin_stream(struct xfr *x)
+{
+	int ret = make_request(x);
+
 	if (ret == 0)
-		ret = build_open(x->env->builders, &b, &calls, &x->build);
+		ret = open_build(x);
 	if (ret < 0)
 		return ret;
 	x->link = (struct link_request){
@@ -271,6 +306,90 @@ static int begin(struct xfr *x)
 	if (ret < 0)
 		give_up(x, "connect: %s", uv_strerror(ret));
 	return 0;
+}
+
+/* --- over UDP --- */
+
+static void end_unbuilt(struct xfr *x, const char *text)
+{
+	struct xfr_result r = {.ok = false};
+
+	TAILQ_INIT(&r.kept);
+	snprintf(r.text, sizeof(r.text), "%s", text);
+	end(x, &r, false);
+}
+
+static void go_over_tcp(struct xfr *x, const char *why)
+{
+	int ret;
+
+	if (x->cancelled) {
+		end_unbuilt(x, x->text);
+		return;
+	}
+	datagram_close(x->datagram);
+	x->datagram = NULL;
+	x->udp = false;
+	snprintf(x->udp_failure, sizeof(x->udp_failure), "%s", why);
+	x->pushed = 0;
+	uv_timer_stop(&x->timer);
+	ret = begin_stream(x);
+	if (ret < 0)
+		end_unbuilt(x, uv_strerror(ret));
+}
+
+/* What is not ours by its id is nobody's: anybody can send it. All else is for the builder to judge. */
+static void on_datagram(void *arg, uint8_t *msg, size_t len)
+{
+	struct xfr *x = arg;
+	uint8_t prefix[2];
+
+	if (len < DNS_HEADER_LEN || wire_load16(msg) != x->id)
+		return;
+	datagram_close(x->datagram);
+	x->datagram = NULL;
+	uv_timer_stop(&x->timer);
+	wire_store16(prefix, (uint16_t)len);
+	if (open_build(x) < 0) {
+		end_unbuilt(x, "out of memory");
+		return;
+	}
+	if (build_push(x->build, prefix, sizeof(prefix)) < 0 || build_push(x->build, msg, len) < 0)
+		build_cancel(x->build);
+	else
+		build_end(x->build);
+}
+
+static void on_datagram_failed(void *arg, int error)
+{
+	go_over_tcp(arg, uv_strerror(error));
+}
+
+static void on_datagram_timer(uv_timer_t *timer)
+{
+	go_over_tcp(timer->data, "no answer");
+}
+
+static int begin_datagram(struct xfr *x)
+{
+	const struct datagram_calls calls = {.received = on_datagram, .failed = on_datagram_failed, .arg = x};
+	int ret = make_request(x);
+
+	x->udp = true;
+	if (ret == 0)
+		ret = datagram_send(x->env->datagrams, x->request.primary, x->out + 2, wire_load16(x->out),
+				    &calls, &x->datagram);
+	if (ret == 0)
+		uv_timer_start(&x->timer, on_datagram_timer, UDP_MS, 0);
+	return ret;
+}
+
+static int begin(struct xfr *x)
+{
+	if (x->request.udp && x->request.qtype == DNS_TYPE_IXFR && begin_datagram(x) == 0)
+		return 0;
+	x->udp = false;
+	return begin_stream(x);
 }
 
 int xfr_start(struct xfr_env *env, const struct xfr_request *request, xfr_done_fn done, void *arg,
@@ -301,5 +420,11 @@ int xfr_start(struct xfr_env *env, const struct xfr_request *request, xfr_done_f
 
 void xfr_cancel(struct xfr *x, const char *why)
 {
-	give_up(x, "%s", why);
+	x->cancelled = true;
+	if (x->build != NULL) {
+		give_up(x, "%s", why);
+		return;
+	}
+	snprintf(x->text, sizeof(x->text), "%s", why);
+	uv_timer_start(&x->timer, on_datagram_timer, 0, 0);
 }

@@ -1,6 +1,7 @@
 /*
  * One transfer over TCP or TLS: gets a connection to the primary (link.h), sends the request, and hands the stream to a
- * builder thread as it comes. RFC 5936 4.1, RFC 1995, RFC 7766 8, RFC 9103.
+ * builder thread as it comes. RFC 5936 4.1, RFC 1995, RFC 7766 8, RFC 9103. IXFR may be asked for over UDP first (RFC 1995
+ * 2): one datagram, read by the same builder as a stream of one message is; unless that is the whole answer, TCP follows.
  *
  * It decides nothing about the zone: it reports a snapshot nobody has seen, or why there is none. Everything runs on
  * the loop's thread; the octets are decoded elsewhere (builders.h).
@@ -8,6 +9,7 @@
 #pragma once
 
 #include "control/builders.h"
+#include "control/datagram.h"
 #include "control/link.h"
 
 struct xfr;
@@ -17,6 +19,7 @@ struct xfr_env {
 	uv_loop_t *loop;
 	struct builders *builders;
 	struct links *links;
+	struct datagrams *datagrams;
 	unsigned live; /* sessions whose handles are not closed yet; written by xfr.c */
 	/* Called when live has come down to 0. */
 	void (*idle)(void *arg);
@@ -32,6 +35,7 @@ struct xfr_request {
 	struct builder_limits limits;
 	struct gate_request gate;
 	bool edns;	     /* ask for EXPIRE */
+	bool udp;	     /* IXFR: over UDP first */
 	uint32_t time_max_s; /* for all of it; 0: none */
 	uint32_t idle_max_s; /* without an octet; 0: none */
 	uint64_t keep_max;   /* octets of differences to keep; 0: none */
@@ -53,7 +57,9 @@ struct xfr_result {
 	uint64_t deltas, added, removed; /* with changes; records without the SOAs */
 	struct delta_queue kept;	 /* the differences, if they were to be kept; the receiver's */
 	uint64_t started_ns;		 /* uv_hrtime when it was begun */
-	bool reached; /* a connection was made, and over TLS the primary was whom we want */
+	bool over_udp;			 /* the answer came in a datagram */
+	const char *udp_failure; /* why one did not do; NULL: it did, or was not asked for. Valid in done */
+	bool reached; /* it came, or a connection was made, and over TLS the primary was whom we want */
 	uint64_t first_ns, last_ns, built_ns; /* as in build_result */
 	bool not_authoritative;
 	bool edns_refused; /* it may be for the OPT record that the primary answered with an error */

@@ -179,6 +179,7 @@ static void start_running(struct zones *z)
 	z->xfr = (struct xfr_env){.loop = z->env.loop,
 				  .builders = z->builders,
 				  .links = z->links,
+				  .datagrams = &z->datagrams,
 				  .idle = on_session_idle,
 				  .arg = z};
 	uv_timer_init(z->env.loop, &z->timer);

@@ -144,6 +144,8 @@ int zones_rollback(struct zones *z, unsigned index, const uint32_t *serial);
 	X(transfers_ok, "transfers published")                                                              \
 	X(transfers_failed, "transfers that failed; the served version stayed")                             \
 	X(ixfr_ok, "transfers published that came as differences")                                          \
+	X(ixfr_udp, "IXFR requests that a datagram answered")                                               \
+	X(ixfr_udp_failed, "IXFR requests sent over UDP that had to be sent again over TCP")                \
 	X(ixfr_fallbacks, "IXFR attempts that failed and were followed by AXFR")                            \
 	X(zones_expired, "times a zone expired")                                                            \
 	X(gate_refused, "transfers refused by the checks of ZONEMD or DNSSEC")                              \

@@ -479,6 +479,21 @@ static void end_without_snapshot(struct zone *zn, const struct xfr_result *r, bo
 	zone_event(zn, &e);
 }
 
+static void note_datagram(const struct zone *zn, const struct xfr_result *r)
+{
+	struct zones *z = zn->all;
+	char peer[CONFIG_ADDRESS_TEXT_CAP], quoted[2 * BUILD_TEXT_CAP];
+
+	z->cnt[ZONES_CNT_ixfr_udp] += r->over_udp;
+	if (r->udp_failure == NULL)
+		return;
+	z->cnt[ZONES_CNT_ixfr_udp_failed]++;
+	if (log_allow(z->env.log, &z->limit_fallback, LOG_BURST, "ixfr-udp-failed"))
+		log_event(z->env.log, LOG_INFO, "ixfr-udp-failed", zn->config->name_text,
+			  zone_peer_text(zn, peer), "next=TCP reason=%s",
+			  log_quote(r->udp_failure, quoted, sizeof(quoted)));
+}
+
 static void on_transferred(void *arg, struct xfr_result *r)
 {
 	struct zone *zn = arg;
@@ -492,6 +507,7 @@ static void on_transferred(void *arg, struct xfr_result *r)
 	}
 	leave_queue(zn);
 	note_health(zn, r->reached);
+	note_datagram(zn, r);
 	TAILQ_INIT(&zn->received_deltas);
 	TAILQ_CONCAT(&zn->received_deltas, &r->kept, link);
 	if (r->snapshot != NULL) {
@@ -507,6 +523,13 @@ static bool wants_edns(const struct zone *zn)
 	const struct zone_health *h = zone_health(zn, zn->secondary.asked);
 
 	return !h->lacks_edns && (int64_t)uv_now(zn->all->env.loop) >= h->no_edns_until;
+}
+
+static const char *over_text(const struct xfr_request *r)
+{
+	if (r->primary->tls != NULL)
+		return "TLS";
+	return r->udp && r->qtype == DNS_TYPE_IXFR ? "UDP" : "TCP";
 }
 
 /* Returns 0, or -errno with nothing begun. */
@@ -531,11 +554,11 @@ static int start_transfer(struct zone *zn)
 	memcpy(request.apex, c->name, name_len(c->name));
 	zone_gate_request(zn, &request.gate);
 	request.edns = wants_edns(zn);
+	request.udp = request.primary->ixfr_udp;
 	choose_type(zn, &request);
 	z->cnt[ZONES_CNT_transfers_started]++;
 	log_event(z->env.log, LOG_INFO, "transfer-start", c->name_text, zone_peer_text(zn, peer),
-		  "type=%s over=%s", zn->base != NULL ? "IXFR" : "AXFR",
-		  request.primary->tls != NULL ? "TLS" : "TCP");
+		  "type=%s over=%s", zn->base != NULL ? "IXFR" : "AXFR", over_text(&request));
 	ret = xfr_start(&z->xfr, &request, on_transferred, zn, &zn->run.transfer);
 	if (ret < 0)
 		drop_base(zn);

@@ -4,6 +4,7 @@ against the primary's own AXFR; and a primary that does everything wrong, where 
 
 import os
 import re
+import socket
 import struct
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
 from changes import Changes
 from lab_wire import soa_serial
-from primary import (A, FORMERR, IXFR, NOTIMP, REFUSED, SERVFAIL, SOA, Record, ScriptedPrimary, framed, message, silent,
-                     soa, whole)
+from primary import (A, AA, FORMERR, IXFR, NOTIMP, QR, REFUSED, SERVFAIL, SOA, TC, Record, ScriptedPrimary, answer_with,
+                     framed, message, silent, soa, whole)
 
 import dns.flags
 import dns.message
@@ -399,6 +400,117 @@ def test_whatever_is_wrong_with_differences_the_whole_zone_follows_at_once(net):
             primary.transfer = whole
     assert not wrong, "\n".join(wrong)
     assert not primary.errors, primary.errors
+
+
+# --- over UDP (RFC 1995 2) ---
+
+UDP = {"primaries": [{"name": "first", "address": lab.PRIMARY, "ixfr-udp": True}]}
+
+
+def by_datagram(make=lambda z: differences(z.serial - 1, z.serial), **change):
+    return answer_with(records=make, **change)
+
+
+def from_a_stranger(primary, request, zone, tcp):
+    """Right in every respect, and from another address; from the right one with another id."""
+    right = by_datagram()(primary, request, zone, tcp)
+    with primary.lab.socket(socket.AF_INET, socket.SOCK_DGRAM, primary.ns) as s:
+        s.bind((lab.STRANGER, 53))
+        s.sendto(right, primary.client)
+    return bytes([right[0] ^ 1]) + right[1:]
+
+
+def with_another_question(primary, request, zone, tcp):
+    asked = request.question.replace(b"\x07example", b"\x07exampel")
+    return message(request, differences(zone.serial - 1, zone.serial), question=asked)
+
+
+def behind_one_of_another_id(primary, request, zone, tcp):
+    right = by_datagram()(primary, request, zone, tcp)
+    return [bytes([right[0] ^ 1]) + right[1:], right]
+
+
+COMPLETE = {
+    "the differences": by_datagram(),
+    "the whole zone": by_datagram(lambda z: [z.soa(), *z.records, z.soa()]),
+    "the differences behind a message of another id": behind_one_of_another_id,
+}
+NOT_COMPLETE = {
+    "a single newer SOA": (by_datagram(lambda z: [z.soa()]), "a single newer SOA"),
+    "no closing SOA": (by_datagram(lambda z: differences(z.serial - 1, z.serial)[:-1]), "the stream ended"),
+    "TC": (by_datagram(flags=QR | AA | TC), "TC"),
+    "a query": (by_datagram(flags=AA), "not a response|QR"),
+    "another question": (with_another_question, "question"),
+    "no question": (by_datagram(question=False), "question"),
+    "no record": (by_datagram(lambda z: []), "no record"),
+    "SERVFAIL": (by_datagram(lambda z: [], rcode=SERVFAIL), "SERVFAIL"),
+    "NOTIMP": (by_datagram(lambda z: [], rcode=NOTIMP), "NOTIMP"),
+    "octets behind the records": (by_datagram(tail=b"\0\0"), "malformed"),
+    "cut in a record": (lambda *a: by_datagram()(*a)[:-7], "malformed"),
+    "delete of what is not there": (by_datagram(lambda z: [*differences(z.serial - 1, z.serial)[:2], host(200),
+                                                           *differences(z.serial - 1, z.serial)[3:]]), "h200"),
+    "a gap": (by_datagram(lambda z: [z.soa(), *difference(z.serial + 7), z.soa()]), "does not begin where"),
+    "nobody but a stranger, and another id": (from_a_stranger, "no answer"),
+}
+
+
+@lab.timeout(120)
+def test_a_datagram_is_used_if_it_is_all_and_right_and_otherwise_tcp_is_asked(net):
+    primary, daemon = begin(net, UDP)
+    primary.transfer = by_ixfr(one)
+    serial = 1
+    for name, (datagram, reason) in {**{k: (v, None) for k, v in COMPLETE.items()}, **NOT_COMPLETE}.items():
+        serial = serial % 4 + 1
+        if serial == 1:
+            # Begin again with the small names: a forced AXFR takes any version.
+            version(primary, 1)
+            primary.transfer = whole
+            net.ctl("zone", "retransfer", ZONE)
+            primary.transfer = by_ixfr(one)
+            serial = 2
+        version(primary, serial)
+        primary.datagram = datagram
+        before, since, asked = daemon.zone(ZONE), len(primary.transfers), len(primary.datagrams)
+        primary.notify(ZONE)
+        net.wait_serial(ZONE, serial, timeout=10)
+        complete(net, serial)
+        assert len(primary.datagrams) == asked + 1, name
+        assert kinds(primary, since) == ([] if reason is None else ["IXFR"]), (name, kinds(primary, since))
+        status = daemon.zone(ZONE)
+        assert (status["ixfr_fallbacks"], status["transfers_failed"]) == (before["ixfr_fallbacks"], 0), (name, status)
+        if reason:
+            last = re.findall(r"ixfr-udp-failed .*", daemon.log())[-1]
+            assert re.search(reason, last) and "next=TCP" in last, f"{name}: {last!r} is not like {reason!r}"
+    assert daemon.counter("zones", "ixfr_udp") == len(COMPLETE), daemon.ctl("stats")["zones"]
+    assert daemon.counter("zones", "ixfr_udp_failed") == len(NOT_COMPLETE), daemon.ctl("stats")["zones"]
+    assert not primary.errors, primary.errors
+
+
+def test_nothing_newer_is_said_in_a_datagram(net):
+    primary, daemon = begin(net, UDP)
+    version(primary, 2)
+    primary.datagram = by_datagram(lambda z: [soa(ZONE, 1)])
+    primary.notify(ZONE)
+    lab.wait_until(lambda: primary.datagrams and daemon.zone(ZONE)["state"] == "current", 10, "the round has ended")
+    assert kinds(primary) == ["AXFR"] and daemon.counter("zones", "ixfr_udp") == 1
+    complete(net, 1)
+
+
+@lab.each(kind=["nsd", "named"])
+def test_real_primaries_are_asked_over_udp_first(net, kind):
+    """nsd answers in a datagram what fits; named, and knotd too, always sends back to TCP."""
+    primary = start_primary(net, kind, {ZONE: lab.zone_text(ZONE, 1, hosts=300)}, notify=False)
+    daemon = net.lockstepd([ZONE], change=UDP)
+    net.wait_serial(ZONE, 1)
+    for serial, hosts in ((2, 301), (3, 302), (4, 500)):
+        primary.update(ZONE, lab.zone_text(ZONE, serial, hosts=hosts))
+        net.notify(ZONE, serial, source=lab.PRIMARY)
+        net.wait_serial(ZONE, serial)
+        assert axfr(net, ZONE) == dump(daemon, ZONE)
+    fit = 2 if kind == "nsd" else 0
+    assert daemon.counter("zones", "ixfr_udp") == fit and daemon.counter("zones", "ixfr_udp_failed") == 3 - fit
+    daemon.wait_log("ixfr-udp-failed .*next=TCP")
+    assert daemon.zone(ZONE)["last_transfer_type"] == "IXFR" and daemon.zone(ZONE)["ixfr_fallbacks"] == 0
 
 
 def test_a_primary_that_refuses_ixfr_is_not_asked_again_for_a_while(net):

@@ -6,8 +6,10 @@
     primary.probe = answer_with(id=lambda i: i ^ 1)       # the same for SOA queries; `primary.probe_once`
     primary.notify("example.")                            # tells the secondary
 
+    primary.datagram = answer_with(...)                   # the same for transfers that are asked for over UDP
+
 It speaks DNS on its own, octet by octet, so that it can also say what no library would. What it has seen is in
-`primary.probes` and `primary.transfers`, one entry each.
+`primary.probes`, `primary.transfers` and `primary.datagrams`, one entry each.
 """
 
 import contextlib
@@ -237,8 +239,9 @@ class ScriptedPrimary:
         self.per_message = 2
         self.transfer, self.once = whole, None
         self.probe, self.probe_once = answer, None
-        self.probes, self.transfers, self.errors = [], [], []
-        self.open = set()
+        self.datagram = answer_with(records=lambda z: [], rcode=NOTIMP)
+        self.probes, self.transfers, self.datagrams, self.errors = [], [], [], []
+        self.open, self.client = set(), None
         self.start()
 
     def start(self):
@@ -307,12 +310,18 @@ class ScriptedPrimary:
         self.probes.append((time.monotonic(), request, tcp))
         return how(self, request, zone, tcp)
 
+    def _answer_datagram(self, request):
+        zone = self._zone_of(request)
+        self.datagrams.append((time.monotonic(), request))
+        return message(request, rcode=REFUSED) if zone is None else self.datagram(self, request, zone, False)
+
     def _serve_udp(self):
         while not self.stopping:
             try:
                 wire, client = self.udp.recvfrom(65535)
+                self.client = client
                 request = Request(wire)
-                reply = self._answer(request, False) if request.type == SOA else message(request, rcode=NOTIMP)
+                reply = self._answer(request, False) if request.type == SOA else self._answer_datagram(request)
                 for r in reply if isinstance(reply, list) else [reply]:
                     if r is not None:
                         self.udp.sendto(r, client)

@@ -513,6 +513,19 @@ static void a_primary_is_asked_for_differences_unless_it_says_no(void **state)
 	unload(&l);
 }
 
+static void a_primary_is_asked_over_udp_if_it_says_so(void **state)
+{
+	struct loaded l;
+
+	load_good(&l, BASE "primaries: [{name: one, address: 192.0.2.53}, {name: two, address: 192.0.2.54, "
+			   "ixfr-udp: true}]\n" ZONE);
+	assert_false(l.config->primaries[0].ixfr_udp);
+	assert_true(l.config->primaries[1].ixfr_udp);
+	unload(&l);
+	refused(BASE "primaries: [{name: one, address: 192.0.2.53, ixfr: false, ixfr-udp: true}]\n" ZONE,
+		NULL, "primaries[0].ixfr-udp|contradicts ixfr: false");
+}
+
 static void a_primary_has_the_key_that_it_names_in_any_case(void **state)
 {
 	struct loaded l;
@@ -1135,6 +1148,7 @@ int main(void)
 		cmocka_unit_test(access_lists_come_from_the_zone_or_the_defaults),
 		cmocka_unit_test(primaries_have_addresses_ports_and_sources),
 		cmocka_unit_test(a_primary_is_asked_for_differences_unless_it_says_no),
+		cmocka_unit_test(a_primary_is_asked_over_udp_if_it_says_so),
 		cmocka_unit_test(a_primary_has_the_key_that_it_names_in_any_case),
 		cmocka_unit_test(what_is_wrong_with_a_key_is_told_without_its_secret),
 		cmocka_unit_test(a_secret_in_a_file_that_others_may_read_is_refused),

@@ -48,7 +48,8 @@ struct primary {
 	int64_t tells_expire;	  /* EXPIRE in OPT of all answers; 0: no OPT */
 	bool no_opt_in_transfers; /* FORMERR to transfer requests with OPT */
 	unsigned udp_queries, tcp_queries, transfers, ixfrs;
-	size_t stream_len; /* of the last transfer, before the cut */
+	unsigned datagrams; /* IXFR requests over UDP: a difference if change_from says so, or silence */
+	size_t stream_len;  /* of the last transfer, before the cut */
 };
 
 struct connection {
@@ -101,6 +102,22 @@ static size_t answer_soa(struct primary *p, const uint8_t *query, size_t len, bo
 	return message_len(m);
 }
 
+static void put_change(const struct primary *p, uint16_t id, struct message *m);
+
+static void answer_datagram(struct primary *p, const uint8_t *query, const struct sockaddr *from)
+{
+	struct message *m = malloc(sizeof(*m));
+	uv_buf_t out;
+
+	p->datagrams++;
+	if (p->change_from >= 0 && !p->deaf) {
+		put_change(p, wire_load16(query), m);
+		out = uv_buf_init((char *)m->octets, (unsigned)message_len(m));
+		uv_udp_try_send(&p->udp, &out, 1, from);
+	}
+	free(m);
+}
+
 static void on_udp_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
 	*buf = uv_buf_init(malloc(2048), 2048);
@@ -113,7 +130,10 @@ static void on_udp(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf, const struct
 	struct message *m = malloc(sizeof(*m));
 	uv_buf_t out;
 
-	if (len > 0 && from != NULL) {
+	if (len > 0 && from != NULL &&
+	    wire_load16((uint8_t *)buf->base + DNS_HEADER_LEN + 9) == DNS_TYPE_IXFR) {
+		answer_datagram(p, (uint8_t *)buf->base, from);
+	} else if (len > 0 && from != NULL) {
 		p->udp_queries++;
 		if (!p->deaf) {
 			out = uv_buf_init((char *)m->octets, (unsigned)answer_soa(p, (uint8_t *)buf->base,
@@ -229,10 +249,8 @@ static void make_transfer(struct connection *c, uint16_t id, uint16_t qtype)
 }
 
 /* One difference: h3 goes, a host that is named after the new version comes. */
-static void make_change(struct connection *c, uint16_t id)
+static void put_change(const struct primary *p, uint16_t id, struct message *m)
 {
-	struct primary *p = c->p;
-	struct message *m = malloc(sizeof(*m));
 	char host[32];
 
 	message_begin(m, id, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_AA | p->ixfr_rcode), "example.", DNS_TYPE_IXFR,
@@ -248,6 +266,14 @@ static void make_change(struct connection *c, uint16_t id)
 		message_a(m, host, p->serial);
 		put_zone_soa(m, p->serial, p->expire);
 	}
+}
+
+static void make_change(struct connection *c, uint16_t id)
+{
+	struct primary *p = c->p;
+	struct message *m = malloc(sizeof(*m));
+
+	put_change(p, id, m);
 	append_message(c, m);
 	free(m);
 	if (c->out_len > p->cut_ixfr)
@@ -1163,6 +1189,72 @@ static void a_notify_can_bring_the_difference_without_a_question(void **state)
 	assert_int_equal(b->primary.udp_queries, 1);
 }
 
+/* And without a question before it, a connection is not needed for anything. */
+static void a_difference_comes_in_a_datagram(void **state)
+{
+	struct bench *b = *state;
+	uint64_t connections = counter(b, ZONES_CNT_connections);
+
+	b->zone.notify_ixfr = 1;
+	b->config_primary.ixfr = b->config_primary.ixfr_udp = true;
+	b->primary.change_from = 1;
+	b->primary.serial = 2;
+	notify(b, "example.", "127.0.0.1", true, 2);
+	UNTIL(b, served(b, NULL) == 2);
+	assert_int_equal(b->primary.datagrams, 1);
+	assert_int_equal(b->primary.ixfrs, 0);
+	assert_int_equal(counter(b, ZONES_CNT_connections), connections);
+	assert_int_equal(counter(b, ZONES_CNT_ixfr_udp), 1);
+	assert_string_equal(info(b).last_transfer_type, "IXFR");
+	/* What cannot be used is asked for again, and then as always. */
+	b->primary.bad_change = true;
+	b->primary.change_from = 2;
+	b->primary.serial = 3;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 3);
+	assert_int_equal(b->primary.datagrams, 2);
+	assert_int_equal(b->primary.ixfrs, 1);
+	assert_string_equal(info(b).last_transfer_type, "AXFR");
+	assert_int_equal(counter(b, ZONES_CNT_ixfr_udp_failed), 1);
+	assert_int_equal(info(b).ixfr_fallbacks, 1);
+}
+
+static void silence_over_udp_is_followed_by_tcp(void **state)
+{
+	struct bench *b = *state;
+
+	b->config_primary.ixfr = b->config_primary.ixfr_udp = true;
+	b->primary.serial = 2;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 2);
+	assert_int_equal(b->primary.datagrams, 1);
+	assert_int_equal(b->primary.ixfrs, 1);
+}
+
+static void a_retransfer_ends_a_wait_for_a_datagram(void **state)
+{
+	struct bench *b = *state;
+
+	b->config_primary.ixfr = b->config_primary.ixfr_udp = true;
+	b->primary.serial = 2;
+	zones_refresh(b->zones, 0, NULL, NULL);
+	UNTIL(b, b->primary.datagrams == 1);
+	retransfer(b);
+	assert_string_equal(b->error, "");
+	assert_int_equal(served(b, NULL), 2);
+	assert_int_equal(info(b).transfers_failed, 1);
+}
+
+static void stopping_while_a_datagram_is_waited_for_leaves_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	b->config_primary.ixfr = b->config_primary.ixfr_udp = true;
+	b->primary.serial = 2;
+	zones_refresh(b->zones, 0, NULL, NULL);
+	UNTIL(b, b->primary.datagrams == 1);
+}
+
 static void a_limit_is_named(void **state)
 {
 	struct bench *b = *state;
@@ -1298,6 +1390,10 @@ int main(void)
 			teardown),
 		LOADED(another_content_under_our_serial_is_told_or_transferred),
 		LOADED(a_notify_can_bring_the_difference_without_a_question),
+		LOADED(a_difference_comes_in_a_datagram),
+		LOADED(silence_over_udp_is_followed_by_tcp),
+		LOADED(a_retransfer_ends_a_wait_for_a_datagram),
+		LOADED(stopping_while_a_datagram_is_waited_for_leaves_nothing),
 		LOADED(a_limit_is_named),
 		LOADED(a_retransfer_ends_a_transfer_that_hangs),
 		LOADED(a_retransfer_ends_a_query_that_hangs),
