@@ -129,16 +129,11 @@ static const struct cyaml_schema_value tls = {
 };
 
 static const struct cyaml_schema_field primary_fields[] = {
-	TEXT("name", struct raw_primary, name),
-	TEXT("address", struct raw_primary, address),
-	TEXT("port", struct raw_primary, port),
-	TEXT("source", struct raw_primary, source),
-	TEXT("ixfr", struct raw_primary, ixfr),
-	TEXT("ixfr-udp", struct raw_primary, ixfr_udp),
-	TEXT("key", struct raw_primary, key),
-	TEXT("tls", struct raw_primary, tls),
-	TEXT("keep", struct raw_primary, keep),
-	CYAML_FIELD_END,
+	TEXT("name", struct raw_primary, name), TEXT("address", struct raw_primary, address),
+	TEXT("port", struct raw_primary, port), TEXT("source", struct raw_primary, source),
+	TEXT("ixfr", struct raw_primary, ixfr), TEXT("ixfr-udp", struct raw_primary, ixfr_udp),
+	TEXT("key", struct raw_primary, key),	TEXT("tls", struct raw_primary, tls),
+	TEXT("keep", struct raw_primary, keep), CYAML_FIELD_END,
 };
 
 static const struct cyaml_schema_value primary = {

@@ -2,7 +2,6 @@
 """Signed transfers (RFC 8945): knotd, nsd and named with the right key, a wrong one and none; a scripted primary that
 tampers with what it signs; NOTIFY that has to be signed."""
 
-import base64
 import struct
 import sys
 import time
@@ -11,7 +10,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
 from lab_wire import soa_serial
-from primary import ScriptedPrimary, answer, framed, message, soa, whole
+from primary import ScriptedPrimary, framed, message, soa, whole
+from signer import (ALGORITHM, KEY, OTHER, OTHER_SECRET, SECRET, Signer, SigningPrimary, good, key_file, signed_stream)
 
 import dns.exception
 import dns.flags
@@ -26,9 +26,6 @@ import dns.rrset
 import dns.tsig
 
 ZONE = "example."
-KEY, SECRET = "transfer.key.", base64.b64encode(b"s3cret-of-the-transfer-key-in-test").decode()
-OTHER, OTHER_SECRET = "other.key.", base64.b64encode(b"another-secret-for-another-key-yes").decode()
-ALGORITHM = "hmac-sha256"
 
 
 # --- real primaries that want everything signed ---
@@ -72,13 +69,6 @@ def start_primary(net, kind, zones, algorithm=ALGORITHM):
     primary = KINDS[kind](net, zones, [lab.PRIMARY, lab.PRIMARY6], True, [lab.SECONDARY])
     primary.algorithm = algorithm
     return primary.start()
-
-
-def key_file(net, name=KEY, secret=SECRET, algorithm=ALGORITHM, mode=0o600):
-    file = net.dir / f"{name}{algorithm}.key"
-    file.write_text(f'key "{name}" {{\n\talgorithm {algorithm};\n\tsecret "{secret}";\n}};\n')
-    file.chmod(mode)
-    return str(file)
 
 
 def with_key(net, name=KEY, secret=SECRET, algorithm=ALGORITHM, **zone):
@@ -139,62 +129,6 @@ def test_with_the_wrong_key_or_none_nothing_is_transferred(net, kind):
 
 
 # --- a scripted primary that signs, and tampers ---
-
-class Signer:
-    """The server's side of a transaction, over dnspython's TSIG."""
-
-    def __init__(self, request_wire, name=KEY, secret=SECRET):
-        self.keyring = {dns.name.from_text(name): dns.tsig.Key(name, secret, ALGORITHM)}
-        self.key = self.keyring[dns.name.from_text(name)]
-        self.request = dns.message.from_wire(request_wire, keyring=self.keyring) if name == KEY else None
-        self.request_mac = self.request.tsig[0].mac if self.request is not None else b""
-        self.ctx = None
-
-    def sign(self, wire, multi=True, when=None, unsigned=False):
-        """The message with its TSIG record; unsigned: only taken into the digest of the next one."""
-        if unsigned:
-            self.ctx.update(wire)
-            return wire
-        original_id = struct.unpack("!H", wire[:2])[0]
-        rdata = dns.rdtypes.ANY.TSIG.TSIG(dns.rdataclass.ANY, dns.rdatatype.TSIG, self.key.algorithm,
-                                          int(when or time.time()), 300, b"", original_id, 0, b"")
-        signed, self.ctx = dns.tsig.sign(wire, self.key, rdata, int(when or time.time()), self.request_mac, self.ctx,
-                                         multi)
-        body = signed.to_wire()
-        record = self.key.name.to_wire() + struct.pack("!HHIH", 250, 255, 0, len(body)) + body
-        arcount = struct.unpack("!H", wire[10:12])[0]
-        return wire[:10] + struct.pack("!H", arcount + 1) + wire[12:] + record
-
-
-class SigningPrimary(ScriptedPrimary):
-    """SOA answers are signed unless `sign_soa` is something else; transfers are what the test makes of them."""
-
-    def __init__(self, net):
-        self.sign_soa = lambda signer, wire: signer.sign(wire, multi=False)
-        super().__init__(net)
-        self.probe = self._soa
-
-    def _soa(self, primary, request, zone, tcp):
-        return self.sign_soa(Signer(request.wire), answer(primary, request, zone, tcp))
-
-
-def signed_stream(s, tamper=None, every=1, per_message=2, **kw):
-    """All messages; every n-th, the first and the last are signed. tamper(i, last, signer, wire) may send another."""
-    signer = Signer(s.request.wire)
-    messages = s.messages(per_message=per_message)
-    out = []
-    for i, m in enumerate(messages):
-        last = i == len(messages) - 1
-        if tamper is not None and (other := tamper(i, last, signer, m)) is not None:
-            out.append(other)
-        else:
-            out.append(signer.sign(m, unsigned=not (i == 0 or last or i % every == 0), **kw))
-    return b"".join(framed(m) for m in out)
-
-
-def good(s):
-    s.send(signed_stream(s))
-
 
 def begin(net, hosts=10, **change):
     primary = SigningPrimary(net)
@@ -353,6 +287,28 @@ def test_soa_answers_that_are_not_signed_rightly_are_no_answers(net):
     primary.sign_soa = lambda signer, wire: signer.sign(wire, multi=False)
     net.ctl("zone", "refresh", ZONE)
     net.wait_serial(ZONE, 4)
+    assert not primary.errors, primary.errors
+
+
+def test_differences_in_a_datagram_have_to_be_signed(net):
+    primary, daemon = begin(net, primaries=[{"name": "first", "address": lab.PRIMARY, "key": KEY, "ixfr-udp": True}])
+
+    def added(zone):
+        """h<n> is new in version n."""
+        return [zone.soa(), soa(ZONE, zone.serial - 1), zone.soa(), zone.records[-1], zone.soa()]
+    primary.transfer = lambda s: s.send(signed_stream(s, records=added(s.zone)))
+    for serial, sign, fits in ((2, lambda signer, m: signer.sign(m, multi=False), True),
+                               (3, lambda signer, m: m, False),
+                               (4, lambda signer, m: bytes(b ^ (k == 2) for k, b in enumerate(signer.sign(m))), False),
+                               (5, lambda signer, m: signer.sign(m, when=time.time() - 3600), False)):
+        primary.zone(ZONE, serial, 8 + serial + 1)
+        primary.datagram = lambda p, r, zone, tcp, sign=sign: sign(Signer(r.wire), message(r, added(zone)))
+        before = daemon.counter("zones", "ixfr_udp"), len(primary.transfers)
+        notify(net, serial)
+        net.wait_serial(ZONE, serial)
+        assert daemon.counter("zones", "ixfr_udp") == before[0] + fits, serial
+        assert len(primary.transfers) == before[1] + (not fits), serial
+    assert daemon.zone(ZONE)["last_transfer_type"] == "IXFR" and daemon.zone(ZONE)["ixfr_fallbacks"] == 0
     assert not primary.errors, primary.errors
 
 

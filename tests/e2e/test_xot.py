@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
 from certificates import Authority
 from lab_wire import soa_serial
-from primary import SOA, Request, ScriptedPrimary, framed, in_segments, message, whole
+from primary import IXFR, SOA, Request, ScriptedPrimary, framed, in_segments, message, soa, whole
+from signer import KEY, SigningPrimary, key_file, signed_stream
 
 ZONE = "example."
 HOST = "primary.test"
@@ -121,7 +122,7 @@ class WaitAll:
 
 
 def begin(net, tls=None, serial=1, hosts=10, identity=None, setup=None, primary_keys=None, zones=(ZONE,), expect=True,
-          kind=TlsPrimary):
+          kind=TlsPrimary, **more):
     net.ca = getattr(net, "ca", None) or Authority(net.dir / "tls")
     net.clear = ScriptedPrimary(net)  # on port 53: whatever is said in clear text is seen there
     net.clear.zone(ZONE, 99)
@@ -130,7 +131,7 @@ def begin(net, tls=None, serial=1, hosts=10, identity=None, setup=None, primary_
         setup(primary)
     for zone in zones:
         primary.zone(zone, serial, hosts)
-    change = tls_config(net, **(tls or {}))
+    change = {**tls_config(net, **(tls or {})), **more}
     change["primaries"][0].update(primary_keys or {})
     daemon = net.lockstepd(list(zones), change=change)
     if expect:
@@ -364,6 +365,58 @@ def test_client_certificate_is_shown_where_it_is_wanted(net):
     net.clear.stop()
     begin(net, {"certificate": str(mine.certificate), "key": str(mine.key)}, setup=setup)
     assert net.dig(f"h1.{ZONE}").answer
+
+
+class SigningTlsPrimary(SigningPrimary, TlsPrimary):
+    pass
+
+
+def test_inside_tls_signatures_count_as_outside(net):
+    def setup(primary):
+        primary.keep_open = True
+        primary.transfer = lambda s: s.send(signed_stream(s))
+    primary, daemon = begin(net, kind=SigningTlsPrimary, primary_keys={"key": KEY}, setup=setup,
+                            keys=[{"name": KEY, "file": key_file(net)}])
+
+    def next_version():
+        serial = daemon.zone(ZONE)["serial"] + 1
+        primary.zone(ZONE, serial, 9 + serial)
+        return serial
+
+    def added(s):
+        """The last host is new."""
+        return [s.zone.soa(), soa(ZONE, s.zone.serial - 1), s.zone.soa(), s.zone.records[-1], s.zone.soa()]
+
+    def differences(s, tamper=None):
+        s.send(signed_stream(s, tamper, records=added(s) if s.request.type == IXFR else None))
+
+    def flip(i, last, signer, wire):
+        return bytes(b ^ (k == len(wire) - 1) for k, b in enumerate(signer.sign(wire))) if last else None
+    serial = next_version()
+    primary.transfer = differences
+    daemon.ctl("zone", "refresh", ZONE)
+    status = daemon.zone(ZONE)
+    assert (status["serial"], status["last_transfer_type"], status["ixfr_fallbacks"]) == (serial, "IXFR", 0), status
+    # A wrong MAC, in the answer to the SOA query, in the differences, in the whole zone: TLS is no reason to believe it.
+    right = primary.sign_soa
+    primary.sign_soa = lambda signer, wire: flip(0, True, signer, wire)
+    next_version()
+    done = daemon.ctl_raw("zone", "refresh", ZONE)
+    assert done.returncode == 1 and "the MAC is wrong (BADSIG)" in done.stderr, done
+    primary.sign_soa = lambda signer, wire: wire
+    done = daemon.ctl_raw("zone", "refresh", ZONE)
+    assert done.returncode == 1 and "a signature is missing" in done.stderr, done
+    primary.sign_soa = right
+    primary.transfer = lambda s: differences(s, flip)
+    done = daemon.ctl_raw("zone", "refresh", ZONE)
+    assert done.returncode == 1 and "the MAC is wrong (BADSIG)" in done.stderr, done
+    status = daemon.zone(ZONE)
+    assert status["serial"] == serial and status["ixfr_fallbacks"] == 1 and status["transfers_failed"] == 1, status
+    primary.transfer = differences
+    daemon.ctl("zone", "refresh", ZONE)
+    assert daemon.zone(ZONE)["serial"] == serial + 1 and net.dig(f"h{9 + serial}.{ZONE}").answer
+    nothing_in_clear(net, primary)
+    assert not primary.errors, primary.errors
 
 
 class CutAfter:
