@@ -1,14 +1,19 @@
 /*
- * Log lines. Each is put together on the stack and leaves by one write(2), so lines of several threads never mix and
- * there is no lock. Nothing here fails: a line that cannot be written is lost, a line that is too long is cut.
+ * Log lines. Each is put together on the stack and leaves by one system call, so lines of several threads never mix and
+ * there is no lock. Nothing here fails or waits for a reader: a line that cannot be written at once is lost and counted,
+ * a line that is too long is cut.
  */
 #include "control/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +24,9 @@
 struct log {
 	enum log_level level;
 	enum log_target target;
+	int fd;
+	bool is_socket;
+	_Atomic uint64_t lost; /* lines not told of yet; any thread */
 };
 
 struct line {
@@ -36,6 +44,25 @@ static const char level_priority[] = {
 	[LOG_ERROR] = '3', [LOG_WARNING] = '4', [LOG_NOTICE] = '5', [LOG_INFO] = '6', [LOG_DEBUG] = '7',
 };
 
+/*
+ * stderr is not ours alone: O_NONBLOCK on it would be seen by everybody who shares it. A pipe can be opened again for us,
+ * a socket has a flag for each send, and a file or a terminal is written to as it is.
+ */
+static void open_output(struct log *log)
+{
+	struct stat st = {0};
+
+	log->fd = STDERR_FILENO;
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return;
+	log->is_socket = S_ISSOCK(st.st_mode);
+	if (!S_ISFIFO(st.st_mode))
+		return;
+	log->fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (log->fd < 0)
+		log->fd = STDERR_FILENO;
+}
+
 struct log *log_new(enum log_level level, enum log_target target)
 {
 	struct log *log = calloc(1, sizeof(*log));
@@ -44,11 +71,14 @@ struct log *log_new(enum log_level level, enum log_target target)
 		return NULL;
 	log->level = level;
 	log->target = target;
+	open_output(log);
 	return log;
 }
 
 void log_free(struct log *log)
 {
+	if (log != NULL && log->fd != STDERR_FILENO)
+		close(log->fd);
 	free(log);
 }
 
@@ -107,10 +137,8 @@ static void line_value(struct line *line, const char *key, const char *value)
 }
 
 /* The last guard against forged lines: whatever a caller forgot to quote, a line is one line. */
-static void line_send(struct line *line)
+static void line_end(struct line *line)
 {
-	size_t sent = 0;
-
 	for (size_t i = 0; i < line->len; i++) {
 		unsigned char c = (unsigned char)line->text[i];
 
@@ -118,15 +146,41 @@ static void line_send(struct line *line)
 			line->text[i] = '?';
 	}
 	line->text[line->len++] = '\n';
+}
+
+/* False: it is lost, or its end is. */
+static bool line_send(const struct log *log, struct line *line)
+{
+	size_t sent = 0;
+
+	line_end(line);
 	while (sent < line->len) {
-		ssize_t n = write(STDERR_FILENO, line->text + sent, line->len - sent);
+		const char *rest = line->text + sent;
+		size_t left = line->len - sent;
+		ssize_t n = log->is_socket ? send(log->fd, rest, left, MSG_DONTWAIT | MSG_NOSIGNAL)
+					   : write(log->fd, rest, left);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return;
+			return false;
 		sent += (size_t)n;
 	}
+	return true;
+}
+
+/* Tells of lines that were lost, as soon as one is taken again. */
+static void send_lost(struct log *log)
+{
+	uint64_t lost = atomic_exchange_explicit(&log->lost, 0, memory_order_relaxed);
+	struct line line = {.len = 0};
+
+	if (lost == 0)
+		return;
+	line_head(&line, log, LOG_WARNING);
+	line_add(&line, " log-lost lines=%llu", (unsigned long long)lost);
+	if (!line_send(log, &line))
+		atomic_fetch_add_explicit(&log->lost, lost, memory_order_relaxed);
 }
 
 void log_event(struct log *log, enum log_level level, const char *event, const char *zone, const char *peer,
@@ -149,7 +203,9 @@ void log_event(struct log *log, enum log_level level, const char *event, const c
 		line_vadd(&line, fmt, args);
 		va_end(args);
 	}
-	line_send(&line);
+	send_lost(log);
+	if (!line_send(log, &line))
+		atomic_fetch_add_explicit(&log->lost, 1, memory_order_relaxed);
 	errno = saved;
 }
 

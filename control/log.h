@@ -17,14 +17,15 @@ enum log_target { LOG_TO_STDERR, LOG_TO_JOURNAL };
 
 struct log;
 
-/* Returns NULL when out of memory. */
+/* Returns NULL when out of memory. Lines go to what stderr is now. */
 struct log *log_new(enum log_level level, enum log_target target);
 void log_free(struct log *log);
 
 /*
  * event: a fixed word such as "transfer-done"; zone and peer: text or NULL. fmt: further key=value pairs, made with
- * log_quote where a value is not ours. One write(2) per line, at most 3072 octets (cut), control characters shown as
- * '?'. Never fails; errno is kept.
+ * log_quote where a value is not ours. One system call per line, at most 3072 octets (cut), control characters shown as
+ * '?'. Never fails, and never waits for a pipe or a socket that nobody reads: the line is lost, and "log-lost lines=N" says
+ * so before the next one that is taken. errno is kept.
  */
 void log_event(struct log *log, enum log_level level, const char *event, const char *zone, const char *peer,
 	       const char *fmt, ...) __attribute__((format(printf, 6, 7)));

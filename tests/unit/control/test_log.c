@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,9 +38,11 @@ static int setup(void **state)
 	unlink(file);
 	fcntl(c->fd, F_SETFL, O_APPEND);
 	c->saved = dup(STDERR_FILENO);
+	if (c->fd < 0 || c->saved < 0 || dup2(c->fd, STDERR_FILENO) < 0)
+		return -1;
 	c->log = log_new(LOG_INFO, LOG_TO_STDERR);
 	*state = c;
-	return c->fd < 0 || c->saved < 0 || c->log == NULL ? -1 : dup2(c->fd, STDERR_FILENO) < 0;
+	return c->log == NULL;
 }
 
 static int teardown(void **state)
@@ -246,6 +249,91 @@ static void a_limit_lets_a_burst_through_and_counts_the_rest(void **state)
 			    "warning log-limited event=notify-refused skipped=990\n");
 }
 
+#define MANY 5000 /* lines: far more than a pipe or a socket holds */
+
+/* Everything there is, without waiting. */
+static size_t drain(int fd, char *text, size_t cap)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while ((n = read(fd, text + len, cap - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	return len;
+}
+
+static unsigned lines_in(const char *text)
+{
+	unsigned cnt = 0;
+
+	for (; (text = strchr(text, '\n')) != NULL; text++)
+		cnt++;
+	return cnt;
+}
+
+/* ends: what is read, what is stderr. Were a line waited for, this would end by the test's time limit. */
+static void check_unread(struct capture *c, const int ends[2])
+{
+	unsigned long long lost;
+	struct log *log;
+	char *told;
+
+	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+	log = log_new(LOG_INFO, LOG_TO_STDERR);
+	for (unsigned i = 0; i < MANY; i++)
+		log_event(log, LOG_INFO, "unread", NULL, NULL, "i=%04u filler=%0100d", i, 0);
+	assert_int_equal(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0); // it is shared with others
+	drain(ends[0], c->text, sizeof(c->text));
+	lost = MANY - lines_in(c->text);
+	assert_true(lost > 0 && lost < MANY);
+	log_event(log, LOG_INFO, "next", NULL, NULL, NULL);
+	drain(ends[0], c->text, sizeof(c->text));
+	told = strstr(c->text, "warning log-lost lines=");
+	assert_non_null(told);
+	assert_int_equal(strtoull(told + strlen("warning log-lost lines="), NULL, 10), lost);
+	assert_non_null(strstr(told, "info next"));
+	assert_int_equal(lines_in(c->text), 2);
+	log_free(log);
+	dup2(c->fd, STDERR_FILENO);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void a_pipe_that_nobody_reads_is_not_waited_for(void **state)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	check_unread(*state, ends);
+}
+
+static void a_socket_that_nobody_reads_is_not_waited_for(void **state)
+{
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	check_unread(*state, ends);
+}
+
+static void a_full_disk_loses_lines_and_says_so_when_there_is_room(void **state)
+{
+	struct capture *c = *state;
+	int full = open("/dev/full", O_WRONLY);
+
+	assert_true(full >= 0 && dup2(full, STDERR_FILENO) >= 0);
+	for (unsigned i = 0; i < 3; i++)
+		log_event(c->log, LOG_INFO, "unwritten", NULL, NULL, NULL);
+	dup2(c->fd, STDERR_FILENO);
+	close(full);
+	log_event(c->log, LOG_INFO, "next", NULL, NULL, NULL);
+	assert_int_equal(lines_in(captured(c)), 2);
+	assert_string_equal(behind_time(strchr(c->text, '\n') + 1), "info next\n");
+	*strchr(c->text, '\n') = '\0';
+	assert_string_equal(behind_time(c->text), "warning log-lost lines=3");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +349,9 @@ int main(void)
 		T(errno_is_kept),
 		T(lines_of_several_threads_do_not_mix),
 		T(a_limit_lets_a_burst_through_and_counts_the_rest),
+		T(a_pipe_that_nobody_reads_is_not_waited_for),
+		T(a_socket_that_nobody_reads_is_not_waited_for),
+		T(a_full_disk_loses_lines_and_says_so_when_there_is_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
