@@ -3,6 +3,8 @@
  */
 #include "control/stream.h"
 
+#include "control/descriptors.h"
+#include "control/log.h"
 #include "control/stream_thread.h"
 #include "dataplane/zone/acl.h"
 
@@ -159,6 +161,25 @@ static void threads_close(struct stream *s)
 	s->thread_cnt = 0;
 }
 
+/* Of what is open beside clients: sockets, libraries' own, control clients; transfers may want all that they are allowed. */
+#define DESCRIPTORS_KEPT 100
+
+static unsigned conns_max(const struct stream *s)
+{
+	const struct config *c = s->env.config;
+	unsigned others =
+		DESCRIPTORS_KEPT + c->transfers_in.running_max * 2 + c->transfers_in.queries_max * 2;
+	unsigned max = descriptors_for_clients(c->tcp_clients_max, others);
+
+	if (max < c->tcp_clients_max)
+		log_event(s->env.log, LOG_WARNING, "tcp-clients-limited", NULL, NULL,
+			  "clients=%u reason=\"tcp.clients is %u, but zones need file descriptors too: raise "
+			  "the "
+			  "limit (LimitNOFILE=, ulimit -n)\"",
+			  max, c->tcp_clients_max);
+	return max;
+}
+
 /* What the threads share. */
 static int shared_make(struct stream *s, struct net_error *err)
 {
@@ -168,8 +189,8 @@ static int shared_make(struct stream *s, struct net_error *err)
 
 	if (c->tcp_clients_per_address_max > 0) {
 		/* As many as all threads together may have, rounded up for each. */
-		s->clients = stream_clients_new(c->tcp_clients_per_address_max,
-						c->tcp_clients_max + c->tcp_threads);
+		s->clients =
+			stream_clients_new(c->tcp_clients_per_address_max, s->conns_max + c->tcp_threads);
 		if (s->clients == NULL)
 			return -ENOMEM;
 	}
@@ -221,6 +242,7 @@ int stream_start(const struct stream_env *env, struct stream **out, struct net_e
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->tls_lock, NULL);
 	s->async.data = s;
+	s->conns_max = conns_max(s);
 	rc = shared_make(s, err);
 	if (rc == 0)
 		rc = threads_open(s, err);

@@ -346,14 +346,20 @@ void stream_conn_reply(struct stream_thread *t, struct stream_notify *n)
  * At the limit the connection that has been idle longest makes room, so that a client that opens connections and
  * says nothing cannot keep others out (RFC 7766 6.2.3).
  */
-static void make_room(struct stream_thread *t)
+static void close_oldest(struct stream_thread *t)
 {
 	struct stream_conn *oldest = TAILQ_FIRST(&t->conns);
 
-	if (t->conn_cnt < t->conn_max || oldest == NULL)
+	if (oldest == NULL)
 		return;
 	stream_count(t, STREAM_CNT_closed_limit, 1);
 	conn_close(t, oldest);
+}
+
+static void make_room(struct stream_thread *t)
+{
+	if (t->conn_cnt >= t->conn_max)
+		close_oldest(t);
 }
 
 /* Returns 0 or -ENOMEM. */
@@ -399,7 +405,7 @@ void stream_conn_accept(struct stream_thread *t, const struct stream_fd *listene
 
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE)
-			make_room(t); /* level-triggered: the next turn tries again */
+			close_oldest(t); /* level-triggered: the next turn tries again */
 		return;
 	}
 	if (clients != NULL && !stream_clients_enter(clients, &client)) {

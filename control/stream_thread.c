@@ -135,7 +135,7 @@ int stream_thread_open(struct stream_thread *t, struct net_error *err)
 	TAILQ_INIT(&t->dead);
 	TAILQ_INIT(&t->replies);
 	pthread_mutex_init(&t->lock, NULL);
-	t->conn_max = (config->tcp_clients_max + config->tcp_threads - 1) / config->tcp_threads;
+	t->conn_max = (t->stream->conns_max + config->tcp_threads - 1) / config->tcp_threads;
 	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	t->wake = (struct stream_fd){.kind = STREAM_FD_WAKE, .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
 	t->engine = answer_engine_new(t->stream->env.table, &config->answer);

@@ -132,6 +132,7 @@ struct stream {
 	bool async_open;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
+	unsigned conns_max;		/* of all threads together */
 	struct stream_clients *clients; /* NULL: no limit per client */
 	pthread_mutex_t tls_lock;	/* guards tls */
 	struct tls_server *tls;		/* NULL: not served */
