@@ -189,5 +189,34 @@ def test_sessions_of_the_kernel_live_while_udp_is_answered_at_full_rate(net):
           f"lost on the kernel's path: {c['punt_full']} in, {c['exception_full']} out")
 
 
+JUNK = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((sys.argv[1], 9999))
+while True:
+    try:
+        s.send(bytes(1000))
+    except OSError:  # nobody listens there, as ICMP says
+        pass
+"""
+
+
+def test_udp_is_answered_while_the_kernels_path_has_more_than_it_takes(net):
+    net.knotd({ZONE: lab.zone_text(ZONE, 1)})
+    net.lockstepd([ZONE], change={"server": {"listen": [WIRE4[1]]}, "dataplane": {"ports": [wire_port()]},
+                                  "log": {"level": "info"}})
+    net.wait_state(ZONE, "current")
+    plug(net)
+    neighbours_and_ping(net, WIRE4[1])
+    before = counters(net)
+    junk = net.spawn("junk", "pri", ["/usr/bin/python3", "-c", JUNK, WIRE4[1]])
+    lab.wait_until(lambda: counters(net)["punt"] > before["punt"] + 1000, 20, "frames for the kernel come")
+    for _ in range(100):
+        assert net.dig(f"www.{ZONE}", "A", server=WIRE4[1], timeout=0.5, tries=20).answer
+    assert junk.running(), junk.log()
+    junk.stop()
+    lab.wait_until(lambda: (c := counters(net))["punt"] == c["punt_sent"] + c["punt_full"], 5, "every punted frame is counted")
+
+
 if __name__ == "__main__":
     lab.main()

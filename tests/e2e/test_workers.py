@@ -122,6 +122,18 @@ def test_where_a_workers_time_goes_is_shown(net):
     assert "worst poll gap" in net.daemon.ctl_raw("status").stdout
 
 
+def test_a_single_flow_is_one_workers_and_answered_whole(net):
+    """What a card does whose RSS sends everything to one queue."""
+    serve(net)
+    before = [worker_counters(net, w)["rx_queries"] for w in (0, 1)]
+    query = dns.message.make_query(ZONE, "SOA").to_wire()
+    with net.udp(WIRE4[1]) as s:
+        for _ in range(200):
+            lab.exchange_on(s, query, False, 10)
+    after = [worker_counters(net, w)["rx_queries"] for w in (0, 1)]
+    assert sorted(a - b for a, b in zip(after, before)) == [0, 200], (before, after)
+
+
 def test_one_worker_stalled_for_ten_seconds_leaves_the_others_and_updates_alone(net):
     primary = serve(net, idle="busy")  # an adaptive worker is stopped in its sleep, where it holds nothing
     asked(net, 20)
