@@ -169,6 +169,8 @@ def test_check_system_says_what_the_machine_lacks(net):
     fit = check(memory=0)
     assert fit.returncode == 0 and "BAD" not in fit.stdout, fit
     assert "port sec0: the interface is there" in fit.stdout and "huge pages" in fit.stdout, fit
+    for words in "locked memory", "port sec0: a receive queue for each worker, 1", "in the way of AF_XDP":
+        assert words in fit.stdout, fit
     assert "privileges" in fit.stdout and "cpu " in fit.stdout, fit
     for bad, words in (({"memory": "900G"}, "sysctl vm.nr_hugepages"),
                        ({"ports": [{"driver": "af_xdp", "device": "nothere0"}]}, "no such network interface"),
