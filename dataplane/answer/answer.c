@@ -478,11 +478,34 @@ static void put_zone_options(struct answer_engine *e, const struct work *w, stru
 /* Asks for what proofs will need; only a burst in which somebody wants proofs comes here. */
 static void prepare_denials(struct burst *b)
 {
+	const struct lookup *names[ANSWER_BURST_MAX];
+	struct denial_next *next[ANSWER_BURST_MAX];
+	unsigned cnt = 0;
+
 	for (unsigned i = 0; i < b->lookup_cnt; i++) {
 		struct work *w = lookup_work(b->lookups[i]);
 
-		w->step.prepared = w->query.dnssec_ok && denial_prepare(&w->step.lookup, w->step.next);
+		w->step.prepared = w->query.dnssec_ok && denial_needs_next(b->lookups[i]);
+		names[cnt] = b->lookups[i];
+		next[cnt] = &w->step.next;
+		cnt += w->step.prepared;
 	}
+	denial_prepare(names, next, cnt);
+}
+
+/* Stage 4 for a name error below an encloser that others of late were below. False: it is to be answered in general. */
+static bool write_denial(struct answer_engine *e, struct burst *b, struct work *w)
+{
+	const struct lookup *l = &w->step.lookup;
+	const struct denial_ready *ready = denial_ready_find(&e->ready, l);
+	struct denial next;
+
+	if (ready == NULL || !snapshot_nsec3_take(l->snap, w->step.next.hash, w->step.next.entry, &next) ||
+	    next.exact || !usual_write_denial(e, w, ready, &next))
+		return false;
+	/* Over the limit what was written is not sent, or a truncated response in its place. */
+	b->denial_cnt += e->rrl == NULL || !rate_limited(e, w, RRL_NXDOMAIN);
+	return true;
 }
 
 /* Stage 4 for one request. */
@@ -496,6 +519,8 @@ static void write_answer(struct answer_engine *e, struct burst *b, struct work *
 		b->usual_cnt += e->rrl == NULL || !rate_limited(e, w, RRL_ANSWER);
 		return;
 	}
+	if (usual_asks_denial(w) && write_denial(e, b, w))
+		return;
 	usual_complete(w);
 	w->step.prepared &= w->query.dnssec_ok;
 	reply_init(&r, &w->query, w->job->msg, engine_reply_limit(e, w));
@@ -513,6 +538,7 @@ static void count_burst(struct answer_engine *e, const struct burst *b)
 	for (unsigned transport = 0; transport <= ANSWER_TLS; transport++)
 		engine_count_by(e, ANSWER_CNT_queries_udp + transport, b->query_cnt[transport]);
 	engine_count_by(e, ANSWER_CNT_noerror, b->usual_cnt);
+	engine_count_by(e, ANSWER_CNT_nxdomain, b->denial_cnt);
 }
 
 void answer_burst(struct answer_engine *e, struct answer_job *const jobs[], unsigned cnt)
@@ -523,6 +549,7 @@ void answer_burst(struct answer_engine *e, struct answer_job *const jobs[], unsi
 	b.find_cnt = 0;
 	b.lookup_cnt = 0;
 	b.usual_cnt = 0;
+	b.denial_cnt = 0;
 	b.usual_ar_max = (e->edns_wanted & 1) == 0;
 	b.dnssec_ok = false;
 	memset(b.query_cnt, 0, sizeof(b.query_cnt));

@@ -143,14 +143,37 @@ static void put_match_nsec3(struct proof *p, unsigned label)
 		put_encloser_nsec3(p, label + 1, &d);
 }
 
-bool denial_prepare(const struct lookup *l, uint8_t out_next[NSEC3_HASH_LEN])
+bool denial_needs_next(const struct lookup *l)
 {
-	if ((l->kind != LOOKUP_MISSING && l->kind != LOOKUP_WILDCARD) || l->encloser_label == 0 ||
-	    snapshot_nsec3_chain(l->snap) == NULL)
-		return false;
-	snapshot_nsec3_hash(l->snap, l->name + l->hashes->off[l->encloser_label - 1], out_next);
-	snapshot_nsec3_fetch(l->snap, out_next);
-	return true;
+	return (l->kind == LOOKUP_MISSING || l->kind == LOOKUP_WILDCARD) && l->encloser_label > 0 &&
+	       snapshot_nsec3_chain(l->snap) != NULL;
+}
+
+static void hash_two(const struct lookup *const l[2], struct denial_next *const out[2])
+{
+	const struct snapshot *const snap[2] = {l[0]->snap, l[1]->snap};
+	const uint8_t at[2] = {l[0]->hashes->off[l[0]->encloser_label - 1],
+			       l[1]->hashes->off[l[1]->encloser_label - 1]};
+	const uint8_t *const name[2] = {l[0]->name + at[0], l[1]->name + at[1]};
+	const size_t len[2] = {l[0]->hashes->len - at[0], l[1]->hashes->len - at[1]};
+	uint8_t *const hash[2] = {out[0]->hash, out[1]->hash};
+
+	snapshot_nsec3_hash_two(snap, name, len, hash);
+}
+
+void denial_prepare(const struct lookup *const l[], struct denial_next *const out[], unsigned cnt)
+{
+	for (unsigned i = 0; i + 1 < cnt; i += 2)
+		hash_two(l + i, out + i);
+	if (cnt % 2 != 0)
+		snapshot_nsec3_hash(l[cnt - 1]->snap,
+				    l[cnt - 1]->name +
+					    l[cnt - 1]->hashes->off[l[cnt - 1]->encloser_label - 1],
+				    out[cnt - 1]->hash);
+	for (unsigned i = 0; i < cnt; i++)
+		snapshot_nsec3_fetch(l[i]->snap, out[i]->hash);
+	for (unsigned i = 0; i < cnt; i++)
+		out[i]->entry = snapshot_nsec3_seek(l[i]->snap, out[i]->hash);
 }
 
 /*
@@ -169,15 +192,18 @@ static bool collides(const struct proof *p, const struct denial *d)
 /* The record that covers the name below the closest encloser of one that does not exist. False: none can be had. */
 static bool find_next(const struct proof *p, struct denial *out)
 {
-	const uint8_t *next = p->sent->next;
-	uint8_t hash[NSEC3_HASH_LEN];
+	const struct denial_next *next = p->sent->next;
+	struct denial_next own;
 
 	if (next == NULL) {
-		if (!denial_prepare(p->lookup, hash))
+		struct denial_next *to = &own;
+
+		if (!denial_needs_next(p->lookup))
 			return false;
-		next = hash;
+		denial_prepare(&p->lookup, &to, 1);
+		next = to;
 	}
-	return snapshot_nsec3_at(p->lookup->snap, next, out) && !collides(p, out);
+	return snapshot_nsec3_take(p->lookup->snap, next->hash, next->entry, out) && !collides(p, out);
 }
 
 /* The NSEC3 of the wildcard at the closest encloser, or the one that covers it. */
@@ -220,6 +246,29 @@ static void put_encloser_proof(struct proof *p)
 		put_nsec(p, wildcard_at(p, p->lookup->encloser_label, wildcard));
 	else
 		put_encloser_proof_nsec3(p);
+}
+
+bool denial_put_soa(struct reply *r, const struct reply_name *n, const struct lookup *l)
+{
+	struct rrset_place place = reply_place(n, suffix_len(l->hashes, l->apex_label));
+	uint32_t at = r->at, minimum;
+	struct rrset set;
+
+	if (!entry_set(l->snap, snapshot_apex(l->snap), DNS_TYPE_SOA, &set) ||
+	    !reply_require(r, REPLY_AUTHORITY, &place, &set))
+		return false;
+	minimum = wire_load32(r->msg + at + set.len - 4);
+	if (minimum < set.ttl)
+		reply_cap_ttl(r, at, minimum);
+	return true;
+}
+
+void denial_put_record(struct reply *r, const struct reply_name *n, const struct lookup *l,
+		       struct denial_sent *sent, const struct denial *d)
+{
+	struct proof p = {r, n, l, sent};
+
+	put(&p, d);
 }
 
 void denial_put_nodata(struct reply *r, const struct reply_name *n, const struct lookup *l,

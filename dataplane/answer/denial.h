@@ -26,23 +26,41 @@ struct denial_hashes {
 	struct denial_hashed of[DENIAL_HASHES];
 };
 
+/* The next closer name of one that does not exist: its hash, and the entry at or before that in the chain; NULL: none. */
+struct denial_next {
+	const struct entry *entry;
+	uint8_t hash[NSEC3_HASH_LEN];
+};
+
 /* The records that a reply already holds: one may prove two things, and is sent once (RFC 2181 5). */
 #define DENIAL_SENT_MAX 24
 
 struct denial_sent {
 	struct denial_hashes *hashes;
-	const uint8_t *next; /* the hash that denial_prepare made; NULL: it did not */
+	const struct denial_next *next; /* what denial_prepare made; NULL: it did not */
 	bool collision; /* out: a name that is not there has the NSEC3 hash of one that is, so no proof is right */
 	unsigned cnt;
 	const uint8_t *body[DENIAL_SENT_MAX];
 };
 
+/* Whether the proof that nothing else matches the name of a question with DO needs the hash of its next closer name. */
+bool denial_needs_next(const struct lookup *l);
+
 /*
- * For a name that was looked up and will be answered with DO: makes the one hash that its denial needs and asks for the
- * memory where that is. Done for a whole burst, the hashes overlap, for each is one long chain of dependent instructions.
- * False: none is needed.
+ * Makes the one hash for each of cnt such names, and finds and asks for the memory of the record that covers it. Done for a
+ * whole burst, the hashes overlap, for each is one long chain of dependent instructions, and memory is waited for once.
  */
-bool denial_prepare(const struct lookup *l, uint8_t out_next[NSEC3_HASH_LEN]);
+void denial_prepare(const struct lookup *const l[], struct denial_next *const out[], unsigned cnt);
+
+/*
+ * RFC 2308 3: the SOA of l's zone with TTL min(SOA TTL, MINIMUM), so that it says how long the denial may be kept. False: it
+ * did not fit.
+ */
+bool denial_put_soa(struct reply *r, const struct reply_name *n, const struct lookup *l);
+
+/* One record of the chain, its owner written out as far as the message does not hold it; what was sent is not sent again. */
+void denial_put_record(struct reply *r, const struct reply_name *n, const struct lookup *l,
+		       struct denial_sent *sent, const struct denial *d);
 
 /*
  * All add to the authority section for name n as it was looked up.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dataplane/answer/answer.h"
+#include "dataplane/answer/denial_ready.h"
 #include "dataplane/answer/resolve.h"
 
 /* One request between the stages. Its names and hashes stay where they are, so what points to them is set once. */
@@ -34,13 +35,15 @@ struct answer_engine {
 	struct work work[ANSWER_BURST_MAX];
 	uint32_t zone; /* slot that a question came for of late */
 	struct resolver resolver;
+	struct denial_ready_table ready;
 };
 
 /* What a burst is about at each stage. */
 struct burst {
 	unsigned find_cnt;
 	unsigned lookup_cnt;
-	unsigned usual_cnt; /* of the answers */
+	unsigned usual_cnt;  /* address sets among the answers */
+	unsigned denial_cnt; /* name errors with a proof laid out beforehand */
 	unsigned
 		usual_ar_max; /* additional records of a usual request: 1; 0 if every OPT is answered with options */
 	bool dnssec_ok;			    /* of some request */
@@ -75,16 +78,21 @@ static inline void engine_count(struct answer_engine *e, enum answer_counter cou
 	engine_count_by(e, counter, 1);
 }
 
-/* Octets that the response may have: RFC 6891 6.2.5 over UDP, RFC 1035 4.2.2 over TCP. */
-static inline uint32_t engine_reply_limit(const struct answer_engine *e, const struct work *w)
+/*
+ * Octets that the response may have: RFC 6891 6.2.5 over UDP, RFC 1035 4.2.2 over TCP. payload: what the client takes over
+ * UDP.
+ */
+static inline uint32_t engine_limit(const struct answer_engine *e, const struct answer_job *job,
+				    uint32_t payload)
 {
-	const struct answer_job *job = w->job;
 	uint32_t limit = DNS_MSG_MAX, ours = answer_udp_payload(e->config, job->family);
 
-	if (job->transport == ANSWER_UDP) {
-		limit = w->query.payload;
-		if (limit > ours)
-			limit = ours;
-	}
+	if (job->transport == ANSWER_UDP)
+		limit = payload < ours ? payload : ours;
 	return limit < job->cap ? limit : job->cap;
+}
+
+static inline uint32_t engine_reply_limit(const struct answer_engine *e, const struct work *w)
+{
+	return engine_limit(e, w->job, w->query.payload);
 }

@@ -393,26 +393,11 @@ static bool step(struct walk *w)
 	return false;
 }
 
-/*
- * RFC 2308 3: the SOA with TTL min(SOA TTL, MINIMUM), so that it says how long the answer may be kept. Nobody may keep
- * what was said about all classes at once, for it is not authoritative.
- */
+/* Nobody may keep what was said about all classes at once, for it is not authoritative. */
 static void put_soa(struct walk *w)
 {
-	const struct lookup *l = &w->step->lookup;
-	struct rrset_place place = reply_place(&w->step->name, suffix_len(l->hashes, l->apex_label));
-	uint32_t at = w->r->at;
-	struct rrset set;
-	uint32_t minimum;
-
-	if (w->r->query->class != DNS_CLASS_IN)
-		return;
-	if (!entry_set(l->snap, snapshot_apex(l->snap), DNS_TYPE_SOA, &set) ||
-	    !reply_require(w->r, REPLY_AUTHORITY, &place, &set))
-		return;
-	minimum = wire_load32(w->r->msg + at + set.len - 4);
-	if (minimum < set.ttl)
-		reply_cap_ttl(w->r, at, minimum);
+	if (w->r->query->class == DNS_CLASS_IN)
+		denial_put_soa(w->r, &w->step->name, &w->step->lookup);
 }
 
 /* RFC 1034 4.3.2 step 3b with RFC 4035 3.1.4: NS, then DS or the proof that there is none. */
@@ -440,7 +425,7 @@ static void put_authority(struct walk *w)
 {
 	const struct lookup *last = &w->step->lookup;
 
-	w->sent.next = w->step->prepared ? w->step->next : NULL;
+	w->sent.next = w->step->prepared ? &w->step->next : NULL;
 	switch (w->end) {
 	case END_NODATA:
 		w->notes |= RESOLVE_NODATA;
@@ -466,7 +451,7 @@ static void put_authority(struct walk *w)
 		return;
 	for (unsigned i = 0; i < w->step_cnt; i++)
 		if (w->steps[i]->lookup.kind == LOOKUP_WILDCARD) {
-			w->sent.next = w->steps[i]->prepared ? w->steps[i]->next : NULL;
+			w->sent.next = w->steps[i]->prepared ? &w->steps[i]->next : NULL;
 			denial_put_wildcard(w->r, &w->steps[i]->name, &w->steps[i]->lookup, &w->sent);
 		}
 }

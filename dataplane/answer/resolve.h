@@ -27,7 +27,7 @@ struct resolve_step {
 	struct reply_name name;
 	struct lookup lookup;
 	bool prepared; /* next is what denial_prepare made for the lookup */
-	uint8_t next[NSEC3_HASH_LEN];
+	struct denial_next next;
 };
 
 /* The target of a CNAME, and where its labels stand in the message. */

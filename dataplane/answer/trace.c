@@ -63,7 +63,7 @@ static void stage_done(struct answer_job *const jobs[], const struct answer_engi
 	if (stage == ANSWER_TRACE_read)
 		run->usual_read = b->lookup_cnt > 0 && e->work[0].brief;
 	run->find_done |= b->find_cnt > 0;
-	run->usual_write = b->usual_cnt > 0;
+	run->usual_write = b->usual_cnt + b->denial_cnt > 0;
 	run->since = cycles_now();
 }
 

@@ -82,21 +82,32 @@ static inline bool usual_read(struct burst *b, struct work *w, const struct answ
 	return true;
 }
 
+/* What the client takes over UDP; the response is not begun yet. */
+static inline uint16_t usual_payload(const struct work *w)
+{
+	const struct query *q = &w->query;
+
+	if (!w->brief)
+		return q->payload;
+	return q->has_opt ? query_opt_payload(wire_load64(w->job->msg + DNS_HEADER_LEN + q->question_len))
+			  : QUERY_PAYLOAD_MIN;
+}
+
 /* What the usual answer does not need to know of its request; the response is not begun yet. */
 static inline void usual_complete(struct work *w)
 {
 	struct query *q = &w->query;
 	const uint8_t *msg = w->job->msg;
+	uint16_t payload;
 
 	if (!w->brief)
 		return;
+	payload = usual_payload(w);
 	w->brief = false;
 	memset(&q->edns_version, 0, offsetof(struct query, copy) - offsetof(struct query, edns_version));
 	q->flags = wire_load16(msg + 2);
 	q->class = DNS_CLASS_IN;
-	q->payload = QUERY_PAYLOAD_MIN;
-	if (q->has_opt)
-		q->payload = query_opt_payload(wire_load64(msg + DNS_HEADER_LEN + q->question_len));
+	q->payload = payload;
 }
 
 /* Hashes the names of all that was read so far: what is below the apex, which mostly is one label. */
@@ -125,6 +136,24 @@ static inline bool usual_asks_address(const struct work *w)
 	       w->plain;
 }
 
+/* OPT behind the records, which end at `end`, and what all of the header has but its counts. */
+static inline void usual_finish(const struct answer_engine *e, struct work *w, uint32_t end,
+				enum dns_rcode rcode)
+{
+	const struct query *q = &w->query;
+	struct answer_job *job = w->job;
+	uint8_t *msg = job->msg;
+
+	if (q->has_opt) {
+		memcpy(msg + end, e->opt[job->family == 6][q->dnssec_ok], QUERY_OPT_LEN);
+		end += QUERY_OPT_LEN;
+	}
+	msg[2] = (DNS_FLAG_QR | DNS_FLAG_AA) >> 8 | (msg[2] & DNS_FLAG_RD >> 8);
+	msg[3] = (uint8_t)rcode;
+	job->len = end;
+	job->verdict = ANSWER_SEND;
+}
+
 /*
  * Writes an answer of cnt records, len octets at body, which were laid out for this place; of the header's counts only that
  * of answers changes. False: it might not fit, which depends on more than is looked at here.
@@ -146,15 +175,8 @@ static inline bool usual_write(const struct answer_engine *e, struct work *w, co
 	} else {
 		memcpy(end - len, body, len);
 	}
-	if (q->has_opt) {
-		memcpy(end, e->opt[job->family == 6][q->dnssec_ok], QUERY_OPT_LEN);
-		body_end += QUERY_OPT_LEN;
-	}
-	msg[2] = (DNS_FLAG_QR | DNS_FLAG_AA) >> 8 | (msg[2] & DNS_FLAG_RD >> 8);
-	msg[3] = DNS_RCODE_NOERROR;
+	usual_finish(e, w, body_end, DNS_RCODE_NOERROR);
 	wire_store16(msg + 6, (uint16_t)cnt);
-	job->len = body_end;
-	job->verdict = ANSWER_SEND;
 	return true;
 }
 
@@ -174,4 +196,26 @@ static inline bool usual_write_set(const struct answer_engine *e, struct work *w
 		return false;
 	return usual_write(e, w, set.body, set.len + (sigs ? set.sig_len : 0),
 			   set.cnt + (sigs ? set.sig_cnt : 0u));
+}
+
+/* Whether the answer can be a name error whose proof is laid out but for the one record that depends on the name. */
+static inline bool usual_asks_denial(const struct work *w)
+{
+	return w->step.lookup.kind == LOOKUP_MISSING && w->plain && w->query.dnssec_ok && w->step.prepared;
+}
+
+/* Writes it. False: it has to be made the long way; nothing was written. */
+static inline bool usual_write_denial(struct answer_engine *e, struct work *w,
+				      const struct denial_ready *ready, const struct denial *next)
+{
+	uint32_t end = engine_limit(e, w->job, usual_payload(w)) - QUERY_OPT_LEN;
+	uint32_t at = DNS_HEADER_LEN + w->query.question_len;
+	unsigned cnt;
+
+	at = denial_ready_write(ready, next, &w->step.lookup, w->job->msg, at, end, &cnt);
+	if (at == 0)
+		return false;
+	usual_finish(e, w, at, DNS_RCODE_NXDOMAIN);
+	wire_store16(w->job->msg + 8, (uint16_t)cnt);
+	return true;
 }

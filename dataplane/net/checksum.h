@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 /* Ones'-complement addition of 64 bits: add and add-with-carry. */
 static inline uint64_t checksum_plus(uint64_t a, uint64_t b)
@@ -18,6 +21,31 @@ static inline uint64_t checksum_plus(uint64_t a, uint64_t b)
 	return sum + (sum < b);
 }
 
+#ifdef __AVX2__
+#define CHECKSUM_LONG 128 /* from here on wide registers pay: below there is not enough to fill them with */
+
+/*
+ * The octets up to the last multiple of 32, less than CHECKSUM_LONG * 2^24 of them. 2^32 is 1 to a ones'-complement sum of 16
+ * bits, so 32-bit halves add up in 64-bit lanes without carries.
+ */
+static inline uint64_t checksum_long(const uint8_t *p, size_t len)
+{
+	const __m256i low = _mm256_set1_epi64x(UINT32_MAX);
+	__m256i even = _mm256_setzero_si256(), odd = even;
+	uint64_t lane[4];
+
+	for (size_t at = 0; at + 32 <= len; at += 32) {
+		__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + at));
+
+		even = _mm256_add_epi64(even, _mm256_and_si256(v, low));
+		odd = _mm256_add_epi64(odd, _mm256_srli_epi64(v, 32));
+	}
+	even = _mm256_add_epi64(even, odd);
+	memcpy(lane, &even, sizeof(lane));
+	return lane[0] + lane[1] + lane[2] + lane[3];
+}
+#endif
+
 /* Adds len octets to a running sum. Only the last piece of a sum may have an odd length. */
 static inline uint64_t checksum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
@@ -25,6 +53,13 @@ static inline uint64_t checksum_add(uint64_t sum, const uint8_t *p, size_t len)
 	uint32_t half;
 	uint16_t pair;
 
+#ifdef __AVX2__
+	if (len >= CHECKSUM_LONG) {
+		sum = checksum_plus(sum, checksum_long(p, len));
+		p += len & ~(size_t)31;
+		len &= 31;
+	}
+#endif
 	for (; len >= 16; p += 16, len -= 16) { // two sums, so that one addition need not wait for the other
 		memcpy(&word, p, sizeof(word));
 		memcpy(&word2, p + 8, sizeof(word2));

@@ -60,6 +60,7 @@ struct arena {
 	uint64_t mapped;     /* octets */
 	uint64_t used;
 	uint32_t huge_cnt, mapped_cnt;
+	uint64_t number;  /* atomic, relaxed: the last one given out */
 	uint64_t retired; /* atomic, relaxed: a sum that two threads keep and anyone reads */
 };
 
@@ -434,6 +435,11 @@ bool arena_protects(const struct arena *a)
 uint8_t *arena_base(const struct arena *a)
 {
 	return a->base;
+}
+
+uint64_t arena_number(struct arena *a)
+{
+	return __atomic_add_fetch(&a->number, 1, __ATOMIC_RELAXED);
 }
 
 void arena_versions_lock(struct arena *a)

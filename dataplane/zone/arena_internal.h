@@ -37,6 +37,9 @@ static inline void *arena_at(uint8_t *base, uint32_t ref)
 	return base + (uint64_t)ref * ARENA_UNIT;
 }
 
+/* A number that no other call gets, from 1. Any thread. */
+uint64_t arena_number(struct arena *a);
+
 /* Octets that are given back when the readers of a snapshot have moved on: for arena_info. */
 void arena_retired_begin(struct arena *a, uint64_t bytes); /* control loop */
 void arena_retired_end(struct arena *a, uint64_t bytes);   /* reclaim */

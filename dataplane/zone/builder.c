@@ -342,6 +342,7 @@ static bool choose_nsec3(struct builder *b, struct snapshot *s, const struct rrs
 
 	if (c == NULL)
 		return false;
+	c->number = arena_number(b->draft.arena);
 	for (uint32_t off = 0; off < params->len; off += 12u + wire_load16(params->body + off + 10)) {
 		c->params = params->body + off + 12;
 		if (c->params[0] != 1 || c->params[1] != 0)

@@ -86,9 +86,9 @@ const uint8_t *nsec3_chain_record(const struct snapshot *s, const struct entry *
 	for (uint32_t off = 0; off < out->len; off += 12u + wire_load16(out->body + off + 10)) {
 		const uint8_t *data = out->body + off + 12;
 
-		/* Algorithm; then iterations, the salt and its length. */
-		if (data[0] == params[0] && memcmp(data + 2, params + 2, 3) == 0 &&
-		    (salt_len == 0 || memcmp(data + 5, params + 5, salt_len) == 0))
+		/* Algorithm and iterations, but not the flags between; the salt and its length. */
+		if (((wire_load32(data) ^ wire_load32(params)) & UINT32_C(0xFF00FFFF)) == 0 &&
+		    data[4] == params[4] && (salt_len == 0 || memcmp(data + 5, params + 5, salt_len) == 0))
 			return data;
 	}
 	return NULL;
@@ -230,11 +230,37 @@ void snapshot_nsec3_fetch(const struct snapshot *s, const uint8_t hash[NSEC3_HAS
 	__builtin_prefetch(b + 64);
 }
 
-bool snapshot_nsec3_at(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN], struct denial *out)
+void snapshot_nsec3_hash_two(const struct snapshot *const s[2], const uint8_t *const name[2],
+			     const size_t len[2], uint8_t *const out[2])
+{
+	const uint8_t *const params[2] = {s[0]->nsec3->params, s[1]->nsec3->params};
+
+	/* With iterations there is nothing to gain, nor a hash to be made of too many. */
+	if (wire_load16(params[0] + 2) == 0 && wire_load16(params[1] + 2) == 0) {
+		nsec3_hash_two(params, name, len, out);
+		return;
+	}
+	snapshot_nsec3_hash(s[0], name[0], out[0]);
+	snapshot_nsec3_hash(s[1], name[1], out[1]);
+}
+
+const struct entry *snapshot_nsec3_seek(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN])
 {
 	struct place at = {.hash = hash, .key = nsec3_hash_key(hash)};
 	const struct entry *e = last_upto(s, &at, false);
+
+	/* The record and its signature. */
+	for (unsigned i = 0; i < 4; i++)
+		__builtin_prefetch((const uint8_t *)e + 64u * i);
+	return e;
+}
+
+bool snapshot_nsec3_take(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN],
+			 const struct entry *found, struct denial *out)
+{
+	const struct entry *e = found;
 	const uint8_t *record = e == NULL ? NULL : nsec3_chain_record(s, e, &out->set);
+	struct place at;
 
 	for (unsigned steps = 0; record == NULL; steps++) {
 		if (e == NULL || steps == STEPS_MAX)
@@ -247,9 +273,15 @@ bool snapshot_nsec3_at(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_L
 	}
 	set_owner(e, out);
 	out->opt_out = record[1] & 1;
-	at.hash = hash;
-	out->exact = memcmp(e->rest + 1, place_label(&at), NSEC3_LABEL_LEN) == 0;
+	out->exact = nsec3_label_is(e->rest + 1, hash);
 	return true;
+}
+
+bool snapshot_nsec3_at(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN], struct denial *out)
+{
+	struct place at = {.hash = hash, .key = nsec3_hash_key(hash)};
+
+	return snapshot_nsec3_take(s, hash, last_upto(s, &at, false), out);
 }
 
 bool snapshot_nsec3(const struct snapshot *s, const uint8_t *name, struct denial *out)

@@ -66,6 +66,7 @@ bool snapshot_nsec3(const struct snapshot *s, const uint8_t *name, struct denial
 struct nsec3_chain {
 	const uint8_t *params; /* NSEC3PARAM record data */
 	uint64_t id;
+	uint64_t number; /* of the snapshot: no other one of its arena ever has it; not 0 */
 	uint8_t apex_hash[NSEC3_HASH_LEN];
 	struct denial apex;
 	struct denial wildcard; /* of "*" below the apex */
@@ -88,3 +89,15 @@ const struct nsec3_chain *snapshot_nsec3_chain(const struct snapshot *s);
 void snapshot_nsec3_hash(const struct snapshot *s, const uint8_t *name, uint8_t out[NSEC3_HASH_LEN]);
 void snapshot_nsec3_fetch(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN]);
 bool snapshot_nsec3_at(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN], struct denial *out);
+
+/* snapshot_nsec3_hash of two names of len octets. */
+void snapshot_nsec3_hash_two(const struct snapshot *const s[2], const uint8_t *const name[2],
+			     const size_t len[2], uint8_t *const out[2]);
+
+/*
+ * snapshot_nsec3_at in two steps: what is found by the block's tags and asked for, mostly without having been looked at;
+ * and what it is. found may be NULL, and is of the same snapshot and hash.
+ */
+const struct entry *snapshot_nsec3_seek(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN]);
+bool snapshot_nsec3_take(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN],
+			 const struct entry *found, struct denial *out);

@@ -65,6 +65,18 @@ void nsec3_label(const uint8_t hash[NSEC3_HASH_LEN], uint8_t out[NSEC3_LABEL_LEN
 		spell8(hash + i * 5, out + i * 8);
 }
 
+bool nsec3_label_is(const uint8_t *label, const uint8_t hash[NSEC3_HASH_LEN])
+{
+	uint8_t eight[8];
+
+	for (unsigned i = 0; i < 4; i++) {
+		spell8(hash + i * 5, eight);
+		if (memcmp(label + i * 8, eight, sizeof(eight)) != 0)
+			return false;
+	}
+	return true;
+}
+
 void nsec3_hash(const uint8_t *params, const uint8_t *name, uint8_t out[NSEC3_HASH_LEN])
 {
 	uint8_t msg[(NAME_LEN_MAX + UINT8_MAX + SHA1_PADDING_MIN + SHA1_BLOCK_LEN - 1) / SHA1_BLOCK_LEN *
@@ -84,4 +96,55 @@ void nsec3_hash(const uint8_t *params, const uint8_t *name, uint8_t out[NSEC3_HA
 		memcpy(msg, out, NSEC3_HASH_LEN);
 		sha1_padded(msg, len, out);
 	}
+}
+
+/* A few moves, of which the last overlaps the one before. */
+static inline void copy_name(uint8_t *dst, const uint8_t *src, size_t len)
+{
+	if (len >= 32) {
+		memcpy(dst, src, 32);
+		memcpy(dst + len - 32, src + len - 32, 32);
+	} else if (len >= 16) {
+		memcpy(dst, src, 16);
+		memcpy(dst + len - 16, src + len - 16, 16);
+	} else if (len >= 8) {
+		memcpy(dst, src, 8);
+		memcpy(dst + len - 8, src + len - 8, 8);
+	} else {
+		memcpy(dst, src, len);
+	}
+}
+
+static inline bool is_one_block(const uint8_t *params, size_t len)
+{
+	return wire_load16(params + 2) == 0 && len + params[4] + SHA1_PADDING_MIN <= SHA1_BLOCK_LEN;
+}
+
+static inline void one_block(uint8_t block[SHA1_BLOCK_LEN], const uint8_t *params, const uint8_t *name,
+			     size_t len)
+{
+	size_t salt_len = params[4];
+
+	memset(block, 0, SHA1_BLOCK_LEN);
+	copy_name(block, name, len);
+	if (salt_len > 0)
+		memcpy(block + len, params + 5, salt_len);
+	block[len + salt_len] = 0x80;
+	wire_store16(block + SHA1_BLOCK_LEN - 2, (uint16_t)((len + salt_len) * 8));
+}
+
+void nsec3_hash_two(const uint8_t *const params[2], const uint8_t *const name[2], const size_t len[2],
+		    uint8_t *const out[2])
+{
+	uint8_t block[2][SHA1_BLOCK_LEN];
+	const uint8_t *const msg[2] = {block[0], block[1]};
+
+	if (!is_one_block(params[0], len[0]) || !is_one_block(params[1], len[1])) {
+		nsec3_hash(params[0], name[0], out[0]);
+		nsec3_hash(params[1], name[1], out[1]);
+		return;
+	}
+	one_block(block[0], params[0], name[0], len[0]);
+	one_block(block[1], params[1], name[1], len[1]);
+	sha1_two_blocks(msg, out);
 }

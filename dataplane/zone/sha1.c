@@ -87,74 +87,121 @@ struct lanes {
  * Four rounds and the four words of the schedule that come sixteen later. w holds the last sixteen; those of this step
  * are w[step & 3]. A macro: the round function is part of the instruction.
  */
-#define ROUNDS4(step, func)                                                                           \
-	do {                                                                                          \
-		__m128i before = l.abcd;                                                              \
-                                                                                                      \
-		l.e = (step) == 0 ? _mm_add_epi32(l.e, w[0]) : _mm_sha1nexte_epu32(l.e, w[(step)&3]); \
-		l.abcd = _mm_sha1rnds4_epu32(l.abcd, l.e, func);                                      \
-		l.e = before;                                                                         \
-		if ((step) < 16) {                                                                    \
-			__m128i next = _mm_sha1msg1_epu32(w[(step)&3], w[((step) + 1) & 3]);          \
-                                                                                                      \
-			next = _mm_xor_si128(next, w[((step) + 2) & 3]);                              \
-			w[(step)&3] = _mm_sha1msg2_epu32(next, w[((step) + 3) & 3]);                  \
-		}                                                                                     \
+#define ROUNDS4(l, w, step, func)                                                                \
+	do {                                                                                     \
+		__m128i before = (l).abcd;                                                       \
+                                                                                                 \
+		(l).e = (step) == 0 ? _mm_add_epi32((l).e, (w)[0])                               \
+				    : _mm_sha1nexte_epu32((l).e, (w)[(step)&3]);                 \
+		(l).abcd = _mm_sha1rnds4_epu32((l).abcd, (l).e, func);                           \
+		(l).e = before;                                                                  \
+		if ((step) < 16) {                                                               \
+			__m128i next = _mm_sha1msg1_epu32((w)[(step)&3], (w)[((step) + 1) & 3]); \
+                                                                                                 \
+			next = _mm_xor_si128(next, (w)[((step) + 2) & 3]);                       \
+			(w)[(step)&3] = _mm_sha1msg2_epu32(next, (w)[((step) + 3) & 3]);         \
+		}                                                                                \
 	} while (0)
 
-__attribute__((target("sha,sse4.1"))) static inline struct lanes block_extended(struct lanes l,
-										const uint8_t *block)
+/* Of as many messages as are worked on at once. */
+#define ROUNDS20(each, func)              \
+	do {                              \
+		each(5 * func, func);     \
+		each(5 * func + 1, func); \
+		each(5 * func + 2, func); \
+		each(5 * func + 3, func); \
+		each(5 * func + 4, func); \
+	} while (0)
+
+#define EXTENDED static inline __attribute__((target("sha,sse4.1"), always_inline))
+
+EXTENDED void load_block(__m128i w[4], const uint8_t *block)
 {
 	const __m128i swap = _mm_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f);
-	struct lanes start = l;
-	__m128i w[4];
 
 	for (unsigned i = 0; i < 4; i++)
 		w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)block + i), swap);
-	ROUNDS4(0, 0);
-	ROUNDS4(1, 0);
-	ROUNDS4(2, 0);
-	ROUNDS4(3, 0);
-	ROUNDS4(4, 0);
-	ROUNDS4(5, 1);
-	ROUNDS4(6, 1);
-	ROUNDS4(7, 1);
-	ROUNDS4(8, 1);
-	ROUNDS4(9, 1);
-	ROUNDS4(10, 2);
-	ROUNDS4(11, 2);
-	ROUNDS4(12, 2);
-	ROUNDS4(13, 2);
-	ROUNDS4(14, 2);
-	ROUNDS4(15, 3);
-	ROUNDS4(16, 3);
-	ROUNDS4(17, 3);
-	ROUNDS4(18, 3);
-	ROUNDS4(19, 3);
-	l.e = _mm_sha1nexte_epu32(l.e, start.e);
-	l.abcd = _mm_add_epi32(l.abcd, start.abcd);
-	return l;
+}
+
+EXTENDED struct lanes lanes_initial(void)
+{
+	return (struct lanes){
+		.abcd = _mm_set_epi32((int)initial[0], (int)initial[1], (int)initial[2], (int)initial[3]),
+		.e = _mm_set_epi32((int)initial[4], 0, 0, 0),
+	};
+}
+
+EXTENDED void lanes_add(struct lanes *l, const struct lanes *start)
+{
+	l->e = _mm_sha1nexte_epu32(l->e, start->e);
+	l->abcd = _mm_add_epi32(l->abcd, start->abcd);
+}
+
+EXTENDED void lanes_store(const struct lanes *l, uint8_t out[SHA1_DIGEST_LEN])
+{
+	const __m128i swap = _mm_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f);
+
+	_mm_storeu_si128((__m128i *)(void *)out, _mm_shuffle_epi8(l->abcd, swap));
+	wire_store32(out + 16, (uint32_t)_mm_extract_epi32(l->e, 3));
 }
 
 __attribute__((target("sha,sse4.1"))) void sha1_padded_extended(const uint8_t *msg, size_t padded_len,
 								uint8_t out[SHA1_DIGEST_LEN])
 {
-	const __m128i swap = _mm_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f);
-	struct lanes l = {
-		.abcd = _mm_set_epi32((int)initial[0], (int)initial[1], (int)initial[2], (int)initial[3]),
-		.e = _mm_set_epi32((int)initial[4], 0, 0, 0),
-	};
+#define EACH(step, func) ROUNDS4(l, w, step, func)
+	struct lanes l = lanes_initial();
 
-	for (size_t at = 0; at < padded_len; at += SHA1_BLOCK_LEN)
-		l = block_extended(l, msg + at);
-	_mm_storeu_si128((__m128i *)(void *)out, _mm_shuffle_epi8(l.abcd, swap));
-	wire_store32(out + 16, (uint32_t)_mm_extract_epi32(l.e, 3));
+	for (size_t at = 0; at < padded_len; at += SHA1_BLOCK_LEN) {
+		struct lanes start = l;
+		__m128i w[4];
+
+		load_block(w, msg + at);
+		ROUNDS20(EACH, 0);
+		ROUNDS20(EACH, 1);
+		ROUNDS20(EACH, 2);
+		ROUNDS20(EACH, 3);
+		lanes_add(&l, &start);
+	}
+	lanes_store(&l, out);
+#undef EACH
+}
+
+/* A round waits for the one before it; those of another message fill the time. */
+__attribute__((target("sha,sse4.1"))) static void two_blocks_extended(const uint8_t *const msg[2],
+								      uint8_t *const out[2])
+{
+#define EACH(step, func)                         \
+	do {                                     \
+		ROUNDS4(l[0], w[0], step, func); \
+		ROUNDS4(l[1], w[1], step, func); \
+	} while (0)
+	const struct lanes start = lanes_initial();
+	struct lanes l[2] = {start, start};
+	__m128i w[2][4];
+
+	load_block(w[0], msg[0]);
+	load_block(w[1], msg[1]);
+	ROUNDS20(EACH, 0);
+	ROUNDS20(EACH, 1);
+	ROUNDS20(EACH, 2);
+	ROUNDS20(EACH, 3);
+	for (unsigned i = 0; i < 2; i++) {
+		lanes_add(&l[i], &start);
+		lanes_store(&l[i], out[i]);
+	}
+#undef EACH
 }
 
 #else
 void sha1_padded_extended(const uint8_t *msg, size_t padded_len, uint8_t out[SHA1_DIGEST_LEN])
 {
 	sha1_padded_portable(msg, padded_len, out);
+}
+
+static void two_blocks_extended(const uint8_t *const msg[2], uint8_t *const out[2])
+{
+	sha1_padded_portable(msg[0], SHA1_BLOCK_LEN, out[0]);
+	sha1_padded_portable(msg[1], SHA1_BLOCK_LEN, out[1]);
 }
 #endif
 
@@ -174,4 +221,14 @@ void sha1_padded(const uint8_t *msg, size_t padded_len, uint8_t out[SHA1_DIGEST_
 		sha1_padded_extended(msg, padded_len, out);
 	else
 		sha1_padded_portable(msg, padded_len, out);
+}
+
+void sha1_two_blocks(const uint8_t *const msg[2], uint8_t *const out[2])
+{
+	if (sha1_extended()) {
+		two_blocks_extended(msg, out);
+		return;
+	}
+	sha1_padded_portable(msg[0], SHA1_BLOCK_LEN, out[0]);
+	sha1_padded_portable(msg[1], SHA1_BLOCK_LEN, out[1]);
 }

@@ -28,6 +28,9 @@ size_t sha1_pad(uint8_t *msg, size_t len);
 /* Digest of a padded message; the SHA extensions of the processor where it has them. out may be msg. */
 void sha1_padded(const uint8_t *msg, size_t padded_len, uint8_t out[SHA1_DIGEST_LEN]);
 
+/* Digests of two padded messages of one block each, in little more time than one takes. */
+void sha1_two_blocks(const uint8_t *const msg[2], uint8_t *const out[2]);
+
 /* The two ways it is done, for tests. extended: only where sha1_extended() says so. */
 void sha1_padded_portable(const uint8_t *msg, size_t padded_len, uint8_t out[SHA1_DIGEST_LEN]);
 void sha1_padded_extended(const uint8_t *msg, size_t padded_len, uint8_t out[SHA1_DIGEST_LEN]);

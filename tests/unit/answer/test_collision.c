@@ -69,9 +69,10 @@ static void check(const char *question, const char *collider, const char *expect
 	assert_true(begins(ask(&w, question), expected));
 	ask_world_fini(&w);
 	begin(&w, collider, 0);
-	ASK_IS(&w, question, SERVFAIL);
+	for (unsigned i = 0; i < 3; i++) /* the third time would be the short way: denial_ready.h */
+		ASK_IS(&w, question, SERVFAIL);
 	answer_counters(w.engine, cnt);
-	assert_int_equal(cnt[ANSWER_CNT_servfail], 1);
+	assert_int_equal(cnt[ANSWER_CNT_servfail], 3);
 	assert_int_equal(cnt[ANSWER_CNT_nodata], 0);
 	ask_world_fini(&w);
 }
