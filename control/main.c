@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include "control/ctl.h"
 #include "control/onward.h"
 #include "control/privilege.h"
+#include "control/signals.h"
 #include "control/watch.h"
 
 /*
@@ -56,8 +56,7 @@ struct daemon {
 	struct watch *watch;
 	struct ctl *ctl;
 	uv_loop_t loop;
-	uv_signal_t signals[3];
-	unsigned signal_cnt; /* initialised ones */
+	struct signals *signals;
 	bool workers_running;
 	bool stopping;
 	unsigned closing; /* modules whose handles are still open */
@@ -79,8 +78,7 @@ static void daemon_stop(void *arg)
 		return;
 	d->stopping = true;
 	log_event(d->log, LOG_NOTICE, "stopping", NULL, NULL, "pid=%d", (int)getpid());
-	for (unsigned i = 0; i < d->signal_cnt; i++)
-		uv_close((uv_handle_t *)&d->signals[i], NULL);
+	signals_stop(d->signals);
 	d->closing = (d->ctl != NULL) + (d->watch != NULL) + (d->stream != NULL) + (d->zones != NULL) +
 		     (d->onward != NULL);
 	if (d->ctl != NULL)
@@ -95,9 +93,9 @@ static void daemon_stop(void *arg)
 		onward_stop(d->onward, on_module_closed, d);
 }
 
-static void on_signal(uv_signal_t *handle, int signum)
+static void on_signal(void *arg, int signum)
 {
-	struct daemon *d = handle->data;
+	struct daemon *d = arg;
 
 	if (signum == SIGHUP) {
 		log_event(d->log, LOG_WARNING, "reload-ignored", NULL, NULL,
@@ -105,22 +103,6 @@ static void on_signal(uv_signal_t *handle, int signum)
 		return;
 	}
 	daemon_stop(d);
-}
-
-static int signals_start(struct daemon *d)
-{
-	static const int signums[] = {SIGTERM, SIGINT, SIGHUP};
-
-	signal(SIGPIPE, SIG_IGN);
-	for (unsigned i = 0; i < sizeof(d->signals) / sizeof(d->signals[0]); i++) {
-		d->signals[i].data = d;
-		if (uv_signal_init(&d->loop, &d->signals[i]) < 0)
-			return -EIO;
-		d->signal_cnt++;
-		if (uv_signal_start(&d->signals[i], on_signal, signums[i]) < 0)
-			return -EIO;
-	}
-	return 0;
 }
 
 static void client_address(const struct net_dgram *dgram, union config_sockaddr *out)
@@ -337,9 +319,9 @@ static int daemon_start(struct daemon *d, struct net_error *err)
 	rc = net_open(&d->config->net, &d->net, err);
 	if (rc < 0)
 		return rc;
-	rc = signals_start(d);
+	rc = signals_start(&d->loop, on_signal, d, &d->signals);
 	if (rc < 0) {
-		snprintf(err->text, sizeof(err->text), "cannot install signal handlers");
+		snprintf(err->text, sizeof(err->text), "cannot wait for signals: %s", strerror(-rc));
 		return rc;
 	}
 	rc = zones_begin(d, err);
@@ -382,6 +364,7 @@ static int daemon_run(struct config *config)
 	struct net_error err = {.text = ""};
 	enum exit_code code = EXIT_CODE_OK;
 
+	signals_block();
 	d.log = log_new(config->log_level, config->log_target);
 	if (d.log == NULL || uv_loop_init(&d.loop) < 0) {
 		fprintf(stderr, "lockstepd: out of memory\n");

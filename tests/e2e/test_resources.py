@@ -74,13 +74,17 @@ def test_clients_cannot_take_the_descriptors_that_zones_need(net):
         s.close()
 
 
-def test_storms_of_signals_change_nothing(net):
+def test_storms_of_signals_change_nothing_and_end_in_one_clean_stop(net):
     primary = serve(net)
     for _ in range(STORM):
         for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
             net.daemon.signal(number)
     changes_arrive(net, primary, [2])
-    assert net.daemon.stop() == 0
+    while net.daemon.running():  # to its last moment
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            net.daemon.signal(number)
+    assert net.daemon.wait() == 0, net.daemon.log()[-2000:]
+    assert net.daemon.log().count("notice stopping") == 1
 
 
 if __name__ == "__main__":
