@@ -10,6 +10,7 @@
 
 #include "dataplane/answer/chaos.h"
 #include "dataplane/answer/engine.h"
+#include "dataplane/answer/rrl_usual.h"
 #include "dataplane/answer/usual.h"
 
 #ifndef ENGINE_STAGE_DONE
@@ -144,6 +145,8 @@ static inline bool rate_limited(struct answer_engine *e, struct work *w, enum rr
 	enum rrl_verdict verdict;
 
 	if (job->transport != ANSWER_UDP || (w->has_edns && w->edns.cookie == COOKIE_GOOD))
+		return false;
+	if (rrl_passes(e->rrl, &w->rrl, job->family, class, e->now.monotonic_us))
 		return false;
 	verdict = rrl_decide(e->rrl, &w->rrl, job->family, job->client, class, e->now.monotonic_us);
 	return verdict != RRL_PASS && rate_handle(e, w, verdict);
@@ -561,7 +564,7 @@ void answer_burst(struct answer_engine *e, struct answer_job *const jobs[], unsi
 		w->job = job;
 		b.query_cnt[job->transport]++;
 		if (e->rrl != NULL && job->transport == ANSWER_UDP)
-			rrl_prepare(e->rrl, job->family, job->client, &w->rrl);
+			rrl_prepare_usual(e->rrl, job->family, job->client, &w->rrl);
 		if (usual_read(&b, w, job))
 			w++;
 		else if (read_request(e, w))

@@ -1,5 +1,7 @@
 #include "dataplane/answer/rrl.h"
 
+#include "dataplane/answer/rrl_usual.h"
+
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,26 +10,12 @@
 #include <immintrin.h>
 #endif
 
-#define WAYS	   8 /* buckets of a set: one cache line */
-#define TIME_BITS  40
-#define TIME_MASK  ((UINT64_C(1) << TIME_BITS) - 1)
-#define TICKS_US   4 /* ticks per microsecond: 40 bits last three days, and the fastest rate is four of them */
-#define TICKS_S	   (UINT64_C(1000000) * TICKS_US)
 #define DECAY_US   (UINT64_C(60) * 1000000)
 #define READ_TRIES 1000
-
-/* Mixed into the tag so that the classes of a prefix share its set, which is fetched before the class is known. */
-static const uint32_t class_tag[RRL_CLASS_CNT] = {0x000000, 0x9e3779, 0x3c6ef3, 0xdaa66d, 0x78dde6};
 
 const char *const rrl_class_text[RRL_CLASS_CNT] = {
 	[RRL_ANSWER] = "answer",     [RRL_NODATA] = "nodata", [RRL_REFERRAL] = "referral",
 	[RRL_NXDOMAIN] = "nxdomain", [RRL_ERROR] = "error",
-};
-
-/* What the hot path needs of a level. */
-struct level {
-	uint64_t mask[2]; /* of the address as two numbers, the first octets in the first */
-	uint64_t step;	  /* ticks that one response costs */
 };
 
 /* Written by the owner between two changes of seq, read by anyone. */
@@ -38,20 +26,26 @@ struct offender {
 };
 
 struct rrl {
-	struct level level[RRL_FAMILY_CNT][RRL_LEVELS_MAX];
-	uint64_t key[2];
-	uint64_t window; /* ticks */
-	uint64_t set_mask;
+	struct rrl_table table; /* first: rrl_usual.h has it */
 	const struct rrl_config *config;
-	uint8_t level_cnt[RRL_FAMILY_CNT];
 	uint64_t random;   /* for slip: a counter could fall into step with two floods, and slip only one */
 	uint64_t decay_us; /* when counts were halved */
 	uint64_t seq;	   /* odd: offenders are being changed */
 	struct offender offender[RRL_OFFENDERS_MAX];
-	uint64_t *bucket; /* tag in the high bits, time in the low ones */
 };
 
-static void set_level(struct level *l, const struct rrl_level *from, uint32_t rate, unsigned family)
+void rrl_prepare_more(const struct rrl_table *t, unsigned family, const uint64_t a[2], struct rrl_key *out)
+{
+	for (unsigned i = 1; i < t->level_cnt[family]; i++)
+		rrl_prepare_level(t, family, a, i, out);
+}
+
+void rrl_prepare(const struct rrl *r, uint8_t family, const uint8_t *addr, struct rrl_key *out)
+{
+	rrl_prepare_usual(r, family, addr, out);
+}
+
+static void set_level(struct rrl_step *l, const struct rrl_level *from, uint32_t rate, unsigned family)
 {
 	unsigned bits = from->prefix;
 	uint64_t per_s = (uint64_t)rate * from->factor;
@@ -61,17 +55,17 @@ static void set_level(struct level *l, const struct rrl_level *from, uint32_t ra
 	else
 		l->mask[0] = bits == 0 ? 0 : bits >= 64 ? UINT64_MAX : UINT64_MAX << (64 - bits);
 	l->mask[1] = bits <= 64 ? 0 : UINT64_MAX << (128 - bits);
-	l->step = per_s == 0 ? 0 : TICKS_S / per_s;
+	l->step = per_s == 0 ? 0 : RRL_TICKS_S / per_s;
 }
 
 void rrl_set_config(struct rrl *r, const struct rrl_config *config)
 {
 	r->config = config;
-	r->window = (uint64_t)config->window_ms * 1000 * TICKS_US;
+	r->table.window = (uint64_t)config->window_ms * 1000 * RRL_TICKS_US;
 	for (unsigned f = 0; f < RRL_FAMILY_CNT; f++) {
-		r->level_cnt[f] = config->rate == 0 ? 0 : config->level_cnt[f];
+		r->table.level_cnt[f] = config->rate == 0 ? 0 : config->level_cnt[f];
 		for (unsigned i = 0; i < config->level_cnt[f]; i++)
-			set_level(&r->level[f][i], &config->level[f][i], config->rate, f);
+			set_level(&r->table.level[f][i], &config->level[f][i], config->rate, f);
 	}
 }
 
@@ -81,15 +75,15 @@ struct rrl *rrl_new(const struct rrl_config *config, const uint64_t key[2])
 
 	if (r == NULL)
 		return NULL;
-	r->bucket = aligned_alloc(WAYS * sizeof(uint64_t), config->table * sizeof(uint64_t));
-	if (r->bucket == NULL) {
+	r->table.bucket = aligned_alloc(RRL_WAYS * sizeof(uint64_t), config->table * sizeof(uint64_t));
+	if (r->table.bucket == NULL) {
 		free(r);
 		return NULL;
 	}
-	memset(r->bucket, 0, config->table * sizeof(uint64_t));
-	r->set_mask = config->table / WAYS - 1;
-	r->key[0] = key[0];
-	r->key[1] = key[1];
+	memset(r->table.bucket, 0, config->table * sizeof(uint64_t));
+	r->table.set_mask = config->table / RRL_WAYS - 1;
+	r->table.key[0] = key[0];
+	r->table.key[1] = key[1];
 	r->random = key[0] | 1;
 	rrl_set_config(r, config);
 	return r;
@@ -99,110 +93,37 @@ void rrl_free(struct rrl *r)
 {
 	if (r == NULL)
 		return;
-	free(r->bucket);
+	free(r->table.bucket);
 	free(r);
 }
 
-static inline uint64_t multiply(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static inline unsigned family_of(uint8_t family)
-{
-	return family == 4 ? RRL_IPV4 : RRL_IPV6;
-}
-
-static inline void load_addr(unsigned family, const uint8_t *addr, uint64_t out[2])
-{
-	uint32_t v4;
-
-	if (family == RRL_IPV4) {
-		memcpy(&v4, addr, sizeof(v4));
-		out[0] = (uint64_t)__builtin_bswap32(v4) << 32;
-		out[1] = 0;
-		return;
-	}
-	memcpy(out, addr, 16);
-	out[0] = __builtin_bswap64(out[0]);
-	out[1] = __builtin_bswap64(out[1]);
-}
-
-static inline uint64_t *set_of(const struct rrl *r, uint64_t hash)
-{
-	return r->bucket + (hash & r->set_mask) * WAYS;
-}
-
-/* One product alone spreads addresses in sequence unevenly. level: a /24 is not its first /32. */
-static inline uint64_t hash_of(const struct rrl *r, const struct level *l, const uint64_t a[2],
-			       uint64_t level)
-{
-	uint64_t h = multiply((a[0] & l->mask[0]) ^ r->key[0], ((a[1] & l->mask[1]) + level) ^ r->key[1]);
-
-	return multiply(h ^ r->key[1], UINT64_C(0x9e3779b97f4a7c15));
-}
-
-static inline void prepare_level(const struct rrl *r, unsigned family, const uint64_t a[2], unsigned level,
-				 struct rrl_key *out)
-{
-	out->hash[level] = hash_of(r, &r->level[family][level], a, level);
-	__builtin_prefetch(set_of(r, out->hash[level]), 1);
-}
-
-static __attribute__((noinline)) void prepare_more(const struct rrl *r, unsigned family, const uint64_t a[2],
-						   struct rrl_key *out)
-{
-	for (unsigned i = 1; i < r->level_cnt[family]; i++)
-		prepare_level(r, family, a, i, out);
-}
-
-void rrl_prepare(const struct rrl *r, uint8_t family, const uint8_t *addr, struct rrl_key *out)
-{
-	unsigned f = family_of(family);
-	uint64_t a[2];
-
-	load_addr(f, addr, a);
-	prepare_level(r, f, a, 0, out); /* without levels the rate is 0, and nobody asks */
-	if (r->level_cnt[f] > 1)
-		prepare_more(r, f, a, out);
-}
-
-/* One bit per bucket of the set with the tag, which stands above TIME_BITS. */
+/* One bit per bucket of the set with the tag, which stands above RRL_TIME_BITS. */
 static inline unsigned match(const uint64_t *set, uint64_t tag)
 {
 #ifdef __AVX2__
-	__m256i want = _mm256_set1_epi64x((long long)(tag >> TIME_BITS));
+	__m256i want = _mm256_set1_epi64x((long long)(tag >> RRL_TIME_BITS));
 	__m256i low = _mm256_load_si256((const __m256i *)(const void *)set);
 	__m256i high = _mm256_load_si256((const __m256i *)(const void *)(set + 4));
 
-	low = _mm256_cmpeq_epi64(_mm256_srli_epi64(low, TIME_BITS), want);
-	high = _mm256_cmpeq_epi64(_mm256_srli_epi64(high, TIME_BITS), want);
+	low = _mm256_cmpeq_epi64(_mm256_srli_epi64(low, RRL_TIME_BITS), want);
+	high = _mm256_cmpeq_epi64(_mm256_srli_epi64(high, RRL_TIME_BITS), want);
 	return (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(low)) |
 	       (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(high)) << 4;
 #else
 	unsigned hits = 0;
 
-	for (unsigned i = 0; i < WAYS; i++)
-		hits |= (unsigned)(set[i] >> TIME_BITS == tag >> TIME_BITS) << i;
+	for (unsigned i = 0; i < RRL_WAYS; i++)
+		hits |= (unsigned)(set[i] >> RRL_TIME_BITS == tag >> RRL_TIME_BITS) << i;
 	return hits;
 #endif
-}
-
-/* Ticks until the bucket is empty; 0 when it is, or when its time lies beyond what a bucket can hold: it is days old. */
-static inline uint64_t fill_of(uint64_t word, uint64_t now, uint64_t most)
-{
-	uint64_t left = (word - now) & TIME_MASK;
-
-	return left > most ? 0 : left;
 }
 
 /* One bit per bucket of the set that is empty, as nearly always some are. */
 static inline unsigned empty(const uint64_t *set, uint64_t now, uint64_t most)
 {
 #ifdef __AVX2__
-	__m256i time = _mm256_set1_epi64x((long long)now), mask = _mm256_set1_epi64x((long long)TIME_MASK);
+	__m256i time = _mm256_set1_epi64x((long long)now),
+		mask = _mm256_set1_epi64x((long long)RRL_TIME_MASK);
 	__m256i limit = _mm256_set1_epi64x((long long)most);
 	__m256i low = _mm256_load_si256((const __m256i *)(const void *)set);
 	__m256i high = _mm256_load_si256((const __m256i *)(const void *)(set + 4));
@@ -214,8 +135,8 @@ static inline unsigned empty(const uint64_t *set, uint64_t now, uint64_t most)
 #else
 	unsigned hits = 0;
 
-	for (unsigned i = 0; i < WAYS; i++)
-		hits |= (unsigned)(fill_of(set[i], now, most) == 0) << i;
+	for (unsigned i = 0; i < RRL_WAYS; i++)
+		hits |= (unsigned)(rrl_fill_of(set[i], now, most) == 0) << i;
 	return hits;
 #endif
 }
@@ -228,8 +149,8 @@ static inline uint64_t *emptiest(uint64_t *set, uint64_t now, uint64_t most)
 
 	if (hits != 0)
 		return &set[__builtin_ctz(hits)];
-	for (unsigned i = 1; i < WAYS; i++)
-		if (fill_of(set[i], now, most) < fill_of(*best, now, most))
+	for (unsigned i = 1; i < RRL_WAYS; i++)
+		if (rrl_fill_of(set[i], now, most) < rrl_fill_of(*best, now, most))
 			best = &set[i];
 	return best;
 }
@@ -239,13 +160,13 @@ static bool allowed(const struct rrl *r, unsigned family, const uint64_t addr[2]
 	for (unsigned i = 0; i < r->config->allow_cnt; i++) {
 		const struct net_prefix *n = &r->config->allow[i];
 		struct rrl_level prefix = {.prefix = n->prefix};
-		struct level l;
+		struct rrl_step l;
 		uint64_t a[2];
 
-		if (family_of(n->family) != family)
+		if (rrl_family_of(n->family) != family)
 			continue;
 		set_level(&l, &prefix, 0, family);
-		load_addr(family, n->addr, a);
+		rrl_load_addr(family, n->addr, a);
 		if (((a[0] ^ addr[0]) & l.mask[0]) == 0 && ((a[1] ^ addr[1]) & l.mask[1]) == 0)
 			return true;
 	}
@@ -313,10 +234,10 @@ static uint32_t next_random(struct rrl *r)
 static __attribute__((noinline)) enum rrl_verdict limit(struct rrl *r, unsigned family, const uint8_t *addr,
 							unsigned level, enum rrl_class class, uint64_t now_us)
 {
-	const struct level *l = &r->level[family][level];
+	const struct rrl_step *l = &r->table.level[family][level];
 	uint64_t a[2];
 
-	load_addr(family, addr, a);
+	rrl_load_addr(family, addr, a);
 	if (allowed(r, family, a))
 		return RRL_PASS_ALLOWED;
 	a[0] &= l->mask[0];
@@ -331,12 +252,6 @@ static __attribute__((noinline)) enum rrl_verdict limit(struct rrl *r, unsigned 
 											    : RRL_DROP;
 }
 
-/* Where a prefix and class are, if nobody was there first. */
-static inline uint64_t *home_of(uint64_t *set, uint64_t hash, enum rrl_class class)
-{
-	return &set[(hash >> 33 ^ class) & (WAYS - 1)];
-}
-
 /* The bucket of a prefix that is not at home; for a new one where it begins to be counted, home if that is free. */
 static __attribute__((noinline)) uint64_t *search(uint64_t *set, uint64_t *home, uint64_t tag, uint64_t now,
 						  uint64_t most)
@@ -345,99 +260,62 @@ static __attribute__((noinline)) uint64_t *search(uint64_t *set, uint64_t *home,
 
 	if (hits != 0)
 		return &set[__builtin_ctz(hits)];
-	return fill_of(*home, now, most) == 0 ? home : emptiest(set, now, most);
-}
-
-static inline bool is_tagged(uint64_t word, uint64_t tag)
-{
-	return (word ^ tag) >> TIME_BITS == 0;
-}
-
-static inline uint64_t tag_of(uint64_t hash, enum rrl_class class)
-{
-	return (hash & ~TIME_MASK) ^ (uint64_t)class_tag[class] << TIME_BITS;
-}
-
-/* By its owner. A word at once, for rrl_peek may be looking. */
-static inline void fill_bucket(uint64_t *bucket, uint64_t word)
-{
-	__atomic_store_n(bucket, word, __ATOMIC_RELAXED);
+	return rrl_fill_of(*home, now, most) == 0 ? home : emptiest(set, now, most);
 }
 
 /* The bucket for one more response and what it is to hold then; NULL: over the limit. */
-static inline uint64_t *take(const struct rrl *r, const struct level *l, uint64_t *set, uint64_t hash,
+static inline uint64_t *take(const struct rrl *r, const struct rrl_step *l, uint64_t *set, uint64_t hash,
 			     enum rrl_class class, uint64_t now, uint64_t *out_word)
 {
-	uint64_t tag = tag_of(hash, class);
-	uint64_t *bucket = home_of(set, hash, class), word = *bucket;
+	uint64_t tag = rrl_tag_of(hash, class);
+	uint64_t *bucket = rrl_home_of(set, hash, class), word = *bucket;
 	uint64_t fill = l->step;
 
-	if (!is_tagged(word, tag)) {
-		bucket = search(set, bucket, tag, now, r->window);
+	if (!rrl_is_tagged(word, tag)) {
+		bucket = search(set, bucket, tag, now, r->table.window);
 		word = *bucket;
 	}
-	if (is_tagged(word, tag))
-		fill += fill_of(word, now, r->window);
-	*out_word = tag | ((now + fill) & TIME_MASK);
-	return fill > r->window ? NULL : bucket;
+	if (rrl_is_tagged(word, tag))
+		fill += rrl_fill_of(word, now, r->table.window);
+	*out_word = tag | ((now + fill) & RRL_TIME_MASK);
+	return fill > r->table.window ? NULL : bucket;
 }
 
-static __attribute__((noinline)) enum rrl_verdict decide_levels(struct rrl *r, const struct rrl_key *key,
-								unsigned f, const uint8_t *addr,
-								enum rrl_class class, uint64_t now_us)
+enum rrl_verdict rrl_decide(struct rrl *r, const struct rrl_key *key, uint8_t family, const uint8_t *addr,
+			    enum rrl_class class, uint64_t now_us)
 {
-	uint64_t *bucket[RRL_LEVELS_MAX], word[RRL_LEVELS_MAX], now = now_us * TICKS_US & TIME_MASK;
+	uint64_t *bucket[RRL_LEVELS_MAX], word[RRL_LEVELS_MAX], now = now_us * RRL_TICKS_US & RRL_TIME_MASK;
+	unsigned f = rrl_family_of(family);
 
-	for (unsigned i = 0; i < r->level_cnt[f]; i++) {
-		bucket[i] =
-			take(r, &r->level[f][i], set_of(r, key->hash[i]), key->hash[i], class, now, &word[i]);
+	for (unsigned i = 0; i < r->table.level_cnt[f]; i++) {
+		bucket[i] = take(r, &r->table.level[f][i], rrl_set_of(&r->table, key->hash[i]), key->hash[i],
+				 class, now, &word[i]);
 		if (bucket[i] == NULL)
 			return limit(r, f, addr, i, class, now_us);
 	}
 	/* Only what is sent counts, so a prefix gets its rate through however many more it asks for. */
-	for (unsigned i = 0; i < r->level_cnt[f]; i++)
-		fill_bucket(bucket[i], word[i]);
+	for (unsigned i = 0; i < r->table.level_cnt[f]; i++)
+		rrl_fill_bucket(bucket[i], word[i]);
 	return RRL_PASS;
-}
-
-/*
- * One level, a bucket at home and a response within the limit: the usual case, which needs no more registers than a function
- * has for free. Everything else is decided anew.
- */
-enum rrl_verdict rrl_decide(struct rrl *r, const struct rrl_key *key, uint8_t family, const uint8_t *addr,
-			    enum rrl_class class, uint64_t now_us)
-{
-	unsigned f = family_of(family);
-	uint64_t now = now_us * TICKS_US & TIME_MASK, hash = key->hash[0], tag = tag_of(hash, class), fill;
-	uint64_t *home = home_of(set_of(r, hash), hash, class);
-
-	if (r->level_cnt[f] == 1 && is_tagged(*home, tag)) {
-		fill = r->level[f][0].step + fill_of(*home, now, r->window);
-		if (fill <= r->window) {
-			fill_bucket(home, tag | ((now + fill) & TIME_MASK));
-			return RRL_PASS;
-		}
-	}
-	return decide_levels(r, key, f, addr, class, now_us);
 }
 
 enum rrl_verdict rrl_peek(const struct rrl *r, uint8_t family, const uint8_t *addr, enum rrl_class class,
 			  uint64_t now_us)
 {
-	uint64_t now = now_us * TICKS_US & TIME_MASK, a[2], word;
-	alignas(WAYS * sizeof(uint64_t)) uint64_t set[WAYS];
-	unsigned f = family_of(family);
+	uint64_t now = now_us * RRL_TICKS_US & RRL_TIME_MASK, a[2], word;
+	alignas(RRL_WAYS * sizeof(uint64_t)) uint64_t set[RRL_WAYS];
+	unsigned f = rrl_family_of(family);
 	struct rrl_key key;
 
 	rrl_prepare(r, family, addr, &key);
-	for (unsigned i = 0; i < r->level_cnt[f]; i++) {
-		const uint64_t *theirs = set_of(r, key.hash[i]);
+	for (unsigned i = 0; i < r->table.level_cnt[f]; i++) {
+		const uint64_t *theirs = rrl_set_of(&r->table, key.hash[i]);
 
-		for (unsigned j = 0; j < WAYS; j++)
+		for (unsigned j = 0; j < RRL_WAYS; j++)
 			set[j] = __atomic_load_n(&theirs[j], __ATOMIC_RELAXED);
-		if (take(r, &r->level[f][i], set, key.hash[i], class, now, &word) != NULL)
+		if (take(r, &r->table.level[f][i], set, key.hash[i], class, now, &word) != NULL)
 			continue;
-		load_addr(f, addr, a);
+		rrl_load_addr(f, addr, a);
 		if (allowed(r, f, a))
 			return RRL_PASS_ALLOWED;
 		return r->config->dry_run ? RRL_PASS_DRY_RUN : RRL_DROP;
