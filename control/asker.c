@@ -69,7 +69,7 @@ static bool check_signature(const struct asker *a, struct tsig *tsig, struct ans
 }
 
 static void begin_transfer(struct asker *a, struct tsig *tsig, struct answer_job *job,
-			   const union config_sockaddr *client, uint64_t now_ms,
+			   const union config_sockaddr *client, const struct tls *tls, uint64_t now_ms,
 			   struct xfrout_session **transfer)
 {
 	struct xfrout_request r = {.msg = job->msg,
@@ -77,6 +77,7 @@ static void begin_transfer(struct asker *a, struct tsig *tsig, struct answer_job
 				   .cap = job->cap,
 				   .transport = job->transport,
 				   .client = client,
+				   .tls = tls,
 				   .tsig = tsig,
 				   .now_ms = now_ms,
 				   .limit = &a->limit};
@@ -112,8 +113,8 @@ static size_t payload_of(const struct asker *a, const struct answer_job *job)
 		       : QUERY_PAYLOAD_MIN;
 }
 
-void asker_ask(struct asker *a, struct answer_job *job, const union config_sockaddr *client, uint64_t now_ms,
-	       struct xfrout_session **transfer)
+void asker_ask(struct asker *a, struct answer_job *job, const union config_sockaddr *client,
+	       const struct tls *tls, uint64_t now_ms, struct xfrout_session **transfer)
 {
 	struct answer_job *jobs[] = {job};
 	uint64_t now_s = (uint64_t)time(NULL);
@@ -133,7 +134,7 @@ void asker_ask(struct asker *a, struct answer_job *job, const union config_socka
 		answer_burst(a->engine, jobs, 1);
 		job->cap = cap;
 		if (job->verdict == ANSWER_TRANSFER)
-			begin_transfer(a, &tsig, job, client, now_ms, transfer);
+			begin_transfer(a, &tsig, job, client, tls, now_ms, transfer);
 		else if (job->verdict == ANSWER_SEND)
 			sign(&tsig, job, payload, now_s);
 	}

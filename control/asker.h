@@ -14,9 +14,9 @@ struct asker {
 };
 
 /*
- * job: a request in the room of job->cap octets, its transport set. Fills in the client's address, and what answer_burst
- * does. A transfer goes to *transfer with the verdict ANSWER_TRANSFER; transfer is NULL where none can begin (UDP). A
+ * job: a request in the room of job->cap octets, its transport set. tls: the connection it came on; NULL: not over TLS.
+ * Fills in the client's address, and what answer_burst does. A transfer goes to *transfer with the verdict ANSWER_TRANSFER; transfer is NULL where none can begin (UDP). A
  * request with the verdict ANSWER_NOTIFY is as it was. now_ms: monotonic.
  */
-void asker_ask(struct asker *a, struct answer_job *job, const union config_sockaddr *client, uint64_t now_ms,
-	       struct xfrout_session **transfer);
+void asker_ask(struct asker *a, struct answer_job *job, const union config_sockaddr *client,
+	       const struct tls *tls, uint64_t now_ms, struct xfrout_session **transfer);

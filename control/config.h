@@ -45,7 +45,8 @@ struct config_secondary {
 	union config_sockaddr source; /* of NOTIFY; sa_family AF_UNSPEC: the kernel chooses */
 	uint8_t prefix;		      /* bits of address that count: 32 or 128 for a host */
 	bool tls;		      /* transfers to it over TLS only */
-	struct tsig_key *key;	      /* signs all that is said to it and by it; NULL: nothing is; config's */
+	char *hostname;	      /* and only if it shows a certificate for this name; NULL: any or none */
+	struct tsig_key *key; /* signs all that is said to it and by it; NULL: nothing is; config's */
 };
 
 struct config_secondaries {

@@ -141,13 +141,10 @@ static const struct cyaml_schema_value primary = {
 };
 
 static const struct cyaml_schema_field secondary_fields[] = {
-	TEXT("name", struct raw_secondary, name),
-	TEXT("address", struct raw_secondary, address),
-	TEXT("port", struct raw_secondary, port),
-	TEXT("source", struct raw_secondary, source),
-	TEXT("key", struct raw_secondary, key),
-	TEXT("tls", struct raw_secondary, tls),
-	CYAML_FIELD_END,
+	TEXT("name", struct raw_secondary, name),	  TEXT("address", struct raw_secondary, address),
+	TEXT("port", struct raw_secondary, port),	  TEXT("source", struct raw_secondary, source),
+	TEXT("key", struct raw_secondary, key),		  TEXT("tls", struct raw_secondary, tls),
+	TEXT("hostname", struct raw_secondary, hostname), CYAML_FIELD_END,
 };
 
 static const struct cyaml_schema_value secondary = {

@@ -116,6 +116,7 @@ struct raw_secondary {
 	char *source;
 	char *key;
 	char *tls;
+	char *hostname;
 };
 
 struct raw_transfers_in {

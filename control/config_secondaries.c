@@ -38,8 +38,26 @@ static int by_name(const void *a, const void *b)
 	return strcmp(l->name, r->name);
 }
 
-static void read_secondary(const struct raw_secondary *raw, unsigned i, const struct config *c,
-			   struct config_secondary *s, struct config_errors *e)
+/* Who it is, by its certificate. Returns 0 or -ENOMEM. */
+static int read_hostname(const struct config_value *v, const struct raw_secondary *raw,
+			 const struct config *c, struct config_secondary *s)
+{
+	if (v->text == NULL)
+		return 0;
+	if (*v->text == '\0')
+		config_errors_add(v->errors, v->path, "is empty");
+	else if (c->tls_spec.client_ca == NULL || !c->tls_spec.ask_client)
+		config_errors_add(v->errors, v->path,
+				  "needs server.tls.client-ca, and ask-clients, to know the name by");
+	else if (raw->tls != NULL && !s->tls)
+		config_errors_add(v->errors, v->path, "is in a certificate, which it shows over TLS only");
+	s->tls = true;
+	s->hostname = strdup(v->text);
+	return s->hostname != NULL ? 0 : -ENOMEM;
+}
+
+static int read_secondary(const struct raw_secondary *raw, unsigned i, const struct config *c,
+			  struct config_secondary *s, struct config_errors *e)
 {
 	char path[CONFIG_PATH_CAP];
 	uint16_t port;
@@ -57,6 +75,8 @@ static void read_secondary(const struct raw_secondary *raw, unsigned i, const st
 	s->tls = config_value_bool(V(path, raw->tls), false);
 	snprintf(path, sizeof(path), "secondaries[%u].source", i);
 	config_read_source(V(path, raw->source), &s->address, raw->address, &s->source);
+	snprintf(path, sizeof(path), "secondaries[%u].hostname", i);
+	return read_hostname(V(path, raw->hostname), raw, c, s);
 }
 
 int config_read_secondaries(const struct raw_config *raw, struct config *c, struct config_errors *e)
@@ -81,7 +101,8 @@ int config_read_secondaries(const struct raw_config *raw, struct config *c, stru
 		if (s->name == NULL)
 			return -ENOMEM;
 		c->secondary_cnt++;
-		read_secondary(&raw->secondaries[i], i, c, s, e);
+		if (read_secondary(&raw->secondaries[i], i, c, s, e) < 0)
+			return -ENOMEM;
 		if (strcmp(s->name, "none") == 0)
 			config_errors_add(e, path, "\"none\" means nobody in allow-transfer and notify");
 	}
@@ -217,7 +238,9 @@ void config_secondaries_free(struct config *c)
 	}
 	free(c->defaults_allow_transfer.list);
 	free(c->defaults_notify.list);
-	for (unsigned i = 0; i < c->secondary_cnt; i++)
+	for (unsigned i = 0; i < c->secondary_cnt; i++) {
 		free(c->secondaries[i].name);
+		free(c->secondaries[i].hostname);
+	}
 	free(c->secondaries);
 }

@@ -125,7 +125,7 @@ static size_t answer_signed(struct daemon *d, struct net_dgram *dgram, const uni
 	struct answer_job job = {
 		.msg = dgram->msg, .len = dgram->len, .cap = sizeof(dgram->msg), .transport = ANSWER_UDP};
 
-	asker_ask(&d->asker, &job, client, uv_now(&d->loop), NULL);
+	asker_ask(&d->asker, &job, client, NULL, uv_now(&d->loop), NULL);
 	return job.verdict == ANSWER_SEND ? job.len : 0;
 }
 

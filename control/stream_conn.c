@@ -138,7 +138,7 @@ static bool answer_request(struct stream_thread *t, struct stream_conn *c, const
 
 	memcpy(job.msg, msg, len);
 	stream_count(t, STREAM_CNT_requests, 1);
-	asker_ask(&t->asker, &job, &c->client, t->now_ms, &c->transfer);
+	asker_ask(&t->asker, &job, &c->client, c->tls, t->now_ms, &c->transfer);
 	switch ((enum answer_verdict)job.verdict) {
 	case ANSWER_DROP:
 		return false; /* not DNS, or a response: RFC 7766 has no use for such a client */

@@ -209,7 +209,7 @@ static void udp_turn(struct stream_thread *t, int fd)
 		if (got < 0)
 			return;
 		job.len = (uint32_t)got;
-		asker_ask(&t->asker, &job, &client, t->now_ms, NULL);
+		asker_ask(&t->asker, &job, &client, NULL, t->now_ms, NULL);
 		if (job.verdict == ANSWER_SEND)
 			sendto(fd, job.msg, job.len, MSG_DONTWAIT | MSG_NOSIGNAL, &client.sa, client_len);
 		else if (job.verdict == ANSWER_NOTIFY)

@@ -137,6 +137,8 @@ static const char *refusal(const struct config_zone *zone, const struct xfrout_r
 			continue;
 		if (s->tls && r->transport != ANSWER_TLS)
 			reason = "only over TLS";
+		else if (s->hostname != NULL && (r->tls == NULL || !tls_peer_is(r->tls, s->hostname)))
+			reason = "no certificate for the hostname";
 		else if (s->key != NULL && (r->tsig->verdict != TSIG_OK || r->tsig->key != s->key))
 			reason = "not signed with the key";
 		else

@@ -36,6 +36,7 @@ struct xfrout_request {
 	size_t cap;
 	uint8_t transport; /* enum answer_transport */
 	const union config_sockaddr *client;
+	const struct tls *tls;	 /* whom the client has shown to be; NULL: not over TLS */
 	struct tsig *tsig;	 /* verified or none: becomes the session's when there is one */
 	uint64_t now_ms;	 /* monotonic */
 	struct log_limit *limit; /* the thread's */

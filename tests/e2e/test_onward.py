@@ -25,8 +25,9 @@ QUICK = "LOCKSTEP_QUICK" in os.environ
 DELTAS = 40 if QUICK else 200
 
 
-def onward(key=None, tls=False, **more):
-    down = {"name": "down", "address": lab.SECOND_PRIMARY, "tls": tls, **({"key": key[0]} if key else {})}
+def onward(key=None, hostname=None, **more):
+    down = {"name": "down", "address": lab.SECOND_PRIMARY, **({"key": key[0]} if key else {}),
+            **({"hostname": hostname} if hostname else {})}
     keys = {"keys": [{"name": key[0], "algorithm": key[1], "secret": key[2]}]} if key else {}
     return {"secondaries": [down], "defaults": {"allow-transfer": ["down"], "notify": ["down"]}, **keys, **more}
 
@@ -95,17 +96,17 @@ def test_others_follow_by_axfr_ixfr_and_notify(net, kind, signed):
 
 @lab.each(kind=["nsd", "named"])
 @lab.timeout(240)
-def test_others_follow_over_tls_alone_and_believe_the_right_one_alone(net, kind):
+def test_others_follow_over_tls_alone_and_each_side_knows_the_other_by_its_certificate(net, kind):
     ca = Authority(net.dir / "tls")
     ours = ca.issue("ns.example", addresses=[lab.SECONDARY])
     primary = KnotdWithJournal(net, {ZONE: zone(1)}, [lab.PRIMARY, lab.PRIMARY6], True, [lab.SECONDARY]).start()
-    daemon = start(net, onward(tls=True, server={
-        "tls": {"certificate": str(ours.certificate), "key": str(ours.key)}}))
+    daemon = start(net, onward(hostname="down.example", server={"tls": {
+        "certificate": str(ours.certificate), "key": str(ours.key), "client-ca": str(ca.certificate)}}))
     net.wait_serial(ZONE, 1)
 
     def follow(host):
         down = DOWNSTREAMS_OVER_TLS[kind](net, [ZONE])
-        down.ca, down.host = ca.certificate, host
+        down.ca, down.host, down.identity = ca.certificate, host, ca.issue("down.example")
         return down.start()
     wrong = follow("other.example")
     lab.wait_until(lambda: wrong.distrusts in wrong.log(), 60, "it hangs up on a certificate of another name")
@@ -118,9 +119,11 @@ def test_others_follow_over_tls_alone_and_believe_the_right_one_alone(net, kind)
         primary.update(ZONE, changed(serial))
         down.wait_serial(ZONE, serial)
     same(net, daemon)
-    # It may be served over TLS only, so all of this came so.
+    # It is served over TLS and by its certificate only, so all of this came so.
     assert daemon.counter("onward", "axfr_out") == 1, "changes went out as differences"
-    assert daemon.counter("onward", "ixfr_out") >= 2 and daemon.counter("onward", "refused") == 0
+    assert daemon.counter("onward", "ixfr_out") >= 2
+    # nsd 4.6 loads its certificate too late for its first connection.
+    assert daemon.counter("onward", "refused") <= (kind == "nsd")
 
 
 def second_lockstepd(net):

@@ -316,6 +316,35 @@ def test_a_secondary_with_tls_is_served_over_tls_alone(net):
     assert serials(ixfr(net, 1, connect=over_tls)) == [1]
 
 
+def test_a_secondary_with_a_hostname_is_served_by_its_certificate_alone(net):
+    ca, others = Authority(net.dir / "tls"), Authority(net.dir / "others", "Another CA")
+    ours = ca.issue("ns.example", addresses=[lab.SECONDARY])
+    net.knotd({ZONE: lab.zone_text(ZONE, 1)})
+    daemon = start(net, change=onward(secondary(hostname="down.example"), server={"tls": {
+        "certificate": str(ours.certificate), "key": str(ours.key), "client-ca": str(ca.certificate)}}))
+    net.wait_serial(ZONE, 1)
+
+    def answer(shown):
+        context = ssl.create_default_context(cafile=ca.certificate)
+        if shown:
+            context.load_cert_chain(shown.certificate, shown.key)
+
+        def over_tls(**kw):
+            return context.wrap_socket(net.tcp(port=853, **kw), server_hostname="ns.example")
+        with over_tls() as s:
+            wire = dns.message.make_query(ZONE, "AXFR").to_wire()
+            s.sendall(struct.pack("!H", len(wire)) + wire)
+            return dns.message.from_wire(lab.read_framed(s), one_rr_per_rrset=True)
+    refused = [None, ca.issue("other.example"), others.issue("down.example"), ca.issue("down.example", days=(-20, -10))]
+    for shown in refused:
+        assert answer(shown).rcode() == dns.rcode.REFUSED, shown
+    assert rcode(net) == "REFUSED"
+    assert daemon.counter("onward", "refused") == len(refused) + 1
+    reply = answer(ca.issue("down.example"))
+    assert reply.rcode() == 0 and soa_serial(reply) == 1
+    assert "no certificate for the hostname" in daemon.log()
+
+
 # --- readers ---
 
 def slow(net, source=None):

@@ -120,26 +120,30 @@ class NamedDownstream(Downstream):
 DOWNSTREAMS = {"knotd": KnotdDownstream, "nsd": NsdDownstream, "named": NamedDownstream}
 
 
-# --- those that fetch zones over TLS, and believe nobody who is not host by ca ---
+# --- those that fetch zones over TLS, show `identity`, and believe nobody who is not `host` by `ca` ---
 
 
 class TlsNsdDownstream(NsdDownstream):
-    ca, host, distrusts = None, None, "certificate verify failed"
+    ca, host, identity = None, None, None
+    distrusts = "certificate verify failed"
 
     def configure(self):
         super().configure()
         rewrite(self.dir / "nsd.conf", ("    server-count: 1", f'    server-count: 1\n    tls-cert-bundle: "{self.ca}"'),
-                ("zone:\n", f'tls-auth:\n    name: "up"\n    auth-domain-name: "{self.host}"\nzone:\n'),
+                ("zone:\n", f'tls-auth:\n    name: "up"\n    auth-domain-name: "{self.host}"\n'
+                 f'    client-cert: "{self.identity.certificate}"\n    client-key: "{self.identity.key}"\nzone:\n'),
                 (f"{SECONDARY} NOKEY\n    allow", f"{SECONDARY}@853 NOKEY up\n    allow"))
 
 
 class TlsNamedDownstream(NamedDownstream):
-    ca, host, distrusts = None, None, "TLS peer certificate verification failed"
+    ca, host, identity = None, None, None
+    distrusts = "TLS peer certificate verification failed"
 
     def configure(self):
         super().configure()
         rewrite(self.dir / "named.conf",
-                ("options {", f'tls up {{ ca-file "{self.ca}"; remote-hostname "{self.host}"; }};\noptions {{'),
+                ("options {", f'tls up {{ ca-file "{self.ca}"; remote-hostname "{self.host}"; '
+                 f'cert-file "{self.identity.certificate}"; key-file "{self.identity.key}"; }};\noptions {{'),
                 (f"primaries {{ {SECONDARY};", f"primaries {{ {SECONDARY} port 853 tls up;"))
 
 

@@ -997,6 +997,10 @@ static void what_is_wrong_with_secondaries_is_told(void **state)
 	refused(BASE PRIMARY "secondaries: [{name: none, address: 192.0.2.1}]\n", NULL,
 		"secondaries[0].name: |means nobody");
 	refused(BASE PRIMARY "secondaries: [{name: a, address: 192.0.2.1, keys: k}]\n", NULL, "keys|key");
+	refused(BASE PRIMARY "secondaries: [{name: a, address: 192.0.2.1, hostname: a.test}]\n", NULL,
+		"secondaries[0].hostname: |needs server.tls.client-ca");
+	refused(BASE PRIMARY "secondaries: [{name: a, address: 192.0.2.1, hostname: ''}]\n", NULL,
+		"secondaries[0].hostname: |is empty");
 	refused(BASE PRIMARY ONWARD "zones: [{name: z, primaries: [one], notify: [net]}]\n", NULL,
 		"zones[0].notify[0]: |NOTIFY needs a host");
 	refused(BASE PRIMARY ONWARD "zones: [{name: z, primaries: [one], allow-transfer: [nobody]}]\n", NULL,

@@ -314,6 +314,45 @@ static void test_session_is_resumed_with_the_ticket(void **state)
 	close_pair(&p);
 }
 
+/* What was found out about a certificate, good or bad, is not shown anew: it is in the ticket. */
+static void test_resumed_client_is_whom_it_was(void **state)
+{
+	const struct fixture *f = *state;
+	struct tls_server_spec s = {.certificate = f->good.cert_file,
+				    .key = f->good.key_file,
+				    .client_ca = f->ca.cert_file,
+				    .ask_client = true};
+	char error[TLS_TEXT_CAP];
+	uint8_t octets[8];
+
+	for (unsigned round = 0; round < 3; round++) {
+		const struct identity *who = round == 1 ? &f->client : round == 2 ? &f->stranger : NULL;
+		struct tls_client_spec c = strict(f);
+		struct pair p;
+		size_t len;
+
+		c.certificate = who != NULL ? who->cert_file : NULL;
+		c.key = who != NULL ? who->key_file : NULL;
+		open_pair(&p, &c, &f->good);
+		tls_free(p.b);
+		tls_server_free(p.s);
+		assert_int_equal(tls_server_new(&s, &p.s, error), 0);
+		p.b = tls_accept(p.s);
+		shake(&p, 1000);
+		tls_read(p.a, octets, sizeof(octets), &len);
+		assert_non_null(p.ticket.session);
+		tls_free(p.a);
+		tls_free(p.b);
+		p.a = tls_connect(p.c, &p.ticket);
+		p.b = tls_accept(p.s);
+		shake(&p, 1000);
+		assert_true(tls_is_open(p.b) && tls_is_resumed(p.b));
+		assert_int_equal(tls_peer_is(p.b, "secondary.test"), round == 1);
+		assert_false(tls_peer_is(p.b, HOST));
+		close_pair(&p);
+	}
+}
+
 static void test_damage_anywhere_is_an_error_and_nothing_else(void **state)
 {
 	const struct fixture *f = *state;
@@ -415,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_without_anything_to_know_it_by_anybody_is_believed),
 		cmocka_unit_test(test_client_is_known_by_its_certificate),
 		cmocka_unit_test(test_session_is_resumed_with_the_ticket),
+		cmocka_unit_test(test_resumed_client_is_whom_it_was),
 		cmocka_unit_test(test_damage_anywhere_is_an_error_and_nothing_else),
 		cmocka_unit_test(test_sealed_record_that_was_changed_fails),
 		cmocka_unit_test(test_sealed_max_is_not_exceeded),
