@@ -21,6 +21,9 @@ import line
 import servers
 
 ZONE, SERIAL, RATE = "host.test.", 2000000000, 100
+# The longest a memif has: 8 ms at two million a second. While a side is off its CPU the other one's frames have to lie
+# somewhere, and a CPU that is shared is taken away for a time slice, of 3 or 4 ms; 1,024 frames are half of one.
+RING_BITS = 14
 SOURCE = Path(__file__).resolve().parent / "source.py"
 STAND_IN = """
 import sys, time
@@ -146,7 +149,8 @@ class HalfSpeed:
         self.daemon = start(self.net, self.names, {"driver": "memif", "device": str(self.socket), "role": "server"})
 
     def load(self, *options):
-        return line.load_on(self.net, self.daemon, self.socket, ["--names", self.names, "--zone", ZONE, *options])
+        return line.load_on(self.net, self.daemon, self.socket, ["--names", self.names, "--zone", ZONE, *options],
+                            ring_bits=RING_BITS)
 
     def paced(self):
         return self.load("--rate", round(self.rate), "--seconds", self.seconds)
