@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
+from lab_secondaries import KnotdDownstream
 
 import dns.edns
 import dns.rcode
@@ -128,6 +129,27 @@ def test_lower_serial_does_not_put_expiry_off_and_is_taken_after_it(net):
     assert net.daemon.zone(ZONE)["primary_behind"] is True
     net.wait_serial(ZONE, 9, timeout=12)
     assert net.daemon.zone(ZONE)["primary_behind"] is False
+
+
+class ChainedKnotd(KnotdDownstream):
+    """A secondary of the first primary; it lets its copy expire long before the SOA would."""
+
+    def configure(self):
+        super().configure()
+        lab.rewrite(self.dir / "knot.conf", (f"address: {lab.SECONDARY}@53", f"address: {lab.PRIMARY}@53"),
+                    ("journal-content: all", "journal-content: all\n    expire-max-interval: 500"))
+
+
+def test_a_copy_of_a_copy_does_not_outlive_it(net):
+    """EXPIRE (RFC 7314) of a real primary, which is a secondary itself. named tells it too, nsd does not."""
+    net.knotd({ZONE: text(1, refresh=3600, retry=600, expire=86400)})
+    ChainedKnotd(net, [ZONE]).start().wait_serial(ZONE, 1)
+    daemon = net.lockstepd([{"name": ZONE, "primaries": ["copy"]}],
+                           change={"primaries": [{"name": "copy", "address": lab.SECOND_PRIMARY}]})
+    net.wait_serial(ZONE, 1)
+    assert 0 < daemon.zone(ZONE)["expires_in"] <= 500, "with the transfer"
+    daemon.ctl("zone", "refresh", ZONE)
+    assert 0 < daemon.zone(ZONE)["expires_in"] <= 500, "with the answer to a SOA query"
 
 
 def test_expire_caps_of_the_config_hold(net):

@@ -8,6 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
+import signing
+
+import dns.rdatatype
 
 ZONE = "example."
 
@@ -86,6 +89,36 @@ def test_a_zone_that_stops_being_signed_is_refused(net):
     lab.wait_until(lambda: "no DNSKEY" in net.daemon.zone(ZONE)["last_error"], 20, "the refusal is told")
     assert net.daemon.zone(ZONE)["serial"] == serial
     assert plain.serial(ZONE) == 100
+
+
+@lab.each(policy=["alert", "transfer"])
+def test_other_signatures_under_our_serial_are_told_or_taken(net, policy):
+    """A primary that was signed anew and kept its serial."""
+    versions = [signing.signed(net, ZONE, text(7), signing.SIGNING["nsec"]) for _ in range(2)]
+
+    def signatures(**server):
+        reply = net.dig(ZONE, "SOA", dnssec=True, **server)
+        return {r.to_text() for rrset in reply.answer if rrset.rdtype == dns.rdatatype.RRSIG for r in rrset}
+    primary = lab.Knotd(net, {ZONE: versions[0]}, [lab.PRIMARY, lab.PRIMARY6], False, []).start()
+    daemon = net.lockstepd([ZONE], change={"defaults": {"same-serial": policy}})
+    net.wait_serial(ZONE, 7)
+    daemon.ctl("zone", "refresh", ZONE)
+    assert not daemon.zone(ZONE)["primary_differs"] and daemon.counter("zones", "serial_same") == 0
+    former = signatures()
+    primary.kill()
+    lab.Knotd(net, {ZONE: versions[1]}, [lab.PRIMARY, lab.PRIMARY6], False, []).start()
+    daemon.ctl("zone", "refresh", ZONE)
+    assert daemon.counter("zones", "serial_same") == 1
+    daemon.wait_log(r"serial-same zone=example\. .*serial=7 .*the signatures of the SOA differ")
+    status = daemon.zone(ZONE)
+    if policy == "alert":
+        assert status["primary_differs"] and status["transfers_ok"] == 1, status
+        assert signatures() == former != signatures(server=lab.PRIMARY)
+    else:
+        assert status["transfers_ok"] == 2 and status["last_transfer_type"] == "AXFR", status
+        assert signatures() == signatures(server=lab.PRIMARY) != former
+        daemon.ctl("zone", "refresh", ZONE)
+        assert not daemon.zone(ZONE)["primary_differs"] and daemon.zone(ZONE)["transfers_ok"] == 2
 
 
 def test_a_zone_that_shrinks_is_held_then_accepted(net):

@@ -1,4 +1,4 @@
-"""Zones signed by BIND's tools, each with one key made for it."""
+"""Zones signed by BIND's tools, each with a key made for it; one that is signed again has two."""
 
 import re
 
@@ -10,7 +10,7 @@ SIGNING = {"nsec": [], "nsec3": ["-3", "-", "-H", "0"], "nsec3-opt-out": ["-3", 
 def signed(net, apex, zone, options):
     """The zone's text with its signatures. options: of dnssec-signzone."""
     folder = net.dir / f"signing-{apex}"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "zone").write_text(zone)
     keygen, signzone = net.program("dnssec-keygen"), net.program("dnssec-signzone")
     lab.run([keygen, "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", "-K", folder, apex])
