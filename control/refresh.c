@@ -38,6 +38,10 @@ struct refresh {
 	bool ended;
 	bool heard; /* something answered, if not as it has to */
 	uint16_t id;
+	uint16_t type; /* what is asked for: the SOA, then maybe ZONEMD */
+	bool wants_digests;
+	uint32_t digests_of;
+	struct refresh_answer answer;	  /* to the first question, while the second is asked */
 	struct tsig tsig;		  /* with a key */
 	char last[REFRESH_TEXT_CAP - 24]; /* why the last try failed */
 	uint8_t apex[NAME_LEN_MAX];
@@ -91,7 +95,11 @@ static void end_failed(struct refresh *r, const char *text, bool reached)
 {
 	struct refresh_result result = {.reached = reached};
 
-	snprintf(result.text, sizeof(result.text), "%s", text);
+	/* The first question was answered, and does. */
+	if (r->type == DNS_TYPE_ZONEMD)
+		result = (struct refresh_result){.ok = true, .reached = true, .answer = r->answer};
+	else
+		snprintf(result.text, sizeof(result.text), "%s", text);
 	end(r, &result);
 }
 
@@ -148,10 +156,38 @@ static bool is_signed(struct refresh *r, uint8_t *msg, size_t len, const struct 
 	return false;
 }
 
+static struct refresh_question question(const struct refresh *r)
+{
+	return (struct refresh_question){.apex = r->apex, .type = r->type, .id = r->id};
+}
+
+/* One question may lead to another. */
+static void take_answer(struct refresh *r, struct refresh_result *result)
+{
+	struct refresh_answer *a = &result->answer;
+
+	if (r->type == DNS_TYPE_SOA && r->wants_digests && a->soa.serial == r->digests_of &&
+	    a->signature_cnt == 0) {
+		r->answer = *a;
+		r->type = DNS_TYPE_ZONEMD;
+		r->tries = 0;
+		drop_attempt(r, true);
+		try_again(r);
+		return;
+	}
+	if (r->type == DNS_TYPE_ZONEMD) {
+		r->answer.digests_hash = a->digests_hash;
+		r->answer.digest_cnt = a->digest_cnt;
+		*a = r->answer;
+	}
+	end(r, result);
+}
+
 static void take_message(struct refresh *r, uint8_t *msg, size_t len)
 {
 	struct refresh_result result = {.ok = true, .reached = true};
-	enum refresh_verdict v = refresh_answer_get(msg, len, r->apex, r->id, r->env->rdata, &result.answer);
+	struct refresh_question q = question(r);
+	enum refresh_verdict v = refresh_answer_get(msg, len, &q, r->env->rdata, &result.answer);
 
 	if (refresh_is_foreign(v)) {
 		snprintf(r->last, sizeof(r->last), "only answers that are not ours: %s",
@@ -172,7 +208,7 @@ static void take_message(struct refresh *r, uint8_t *msg, size_t len)
 	} else if (v != REFRESH_OK) {
 		end_failed(r, refresh_verdict_text(v), true);
 	} else {
-		end(r, &result);
+		take_answer(r, &result);
 	}
 }
 
@@ -242,12 +278,14 @@ static int link_begin(struct refresh *r)
 
 static int begin_attempt(struct refresh *r)
 {
+	struct refresh_question q;
 	size_t len;
 	int ret = 0;
 
 	r->rejected = 0;
 	r->id = random_u16();
-	len = refresh_query_put(r->apex, r->id, !r->no_edns, r->out + 2);
+	q = question(r);
+	len = refresh_query_put(&q, !r->no_edns, r->out + 2);
 	if (r->primary->key != NULL)
 		ret = tsig_sign_request(&r->tsig, r->out + 2, sizeof(r->out) - 2, (uint64_t)time(NULL), &len);
 	if (ret < 0)
@@ -284,7 +322,7 @@ static void try_again(struct refresh *r)
 }
 
 int refresh_start(struct refresh_env *env, const struct config_primary *primary, const uint8_t *apex,
-		  refresh_done_fn done, void *arg, struct refresh **out)
+		  const uint32_t *digests_of, refresh_done_fn done, void *arg, struct refresh **out)
 {
 	struct refresh *r = calloc(1, sizeof(*r));
 
@@ -295,6 +333,9 @@ int refresh_start(struct refresh_env *env, const struct config_primary *primary,
 	r->done = done;
 	r->arg = arg;
 	r->tcp = primary->tls != NULL;
+	r->type = DNS_TYPE_SOA;
+	r->wants_digests = digests_of != NULL;
+	r->digests_of = digests_of != NULL ? *digests_of : 0;
 	memcpy(r->apex, apex, name_len(apex));
 	if (primary->key != NULL && tsig_client_init(&r->tsig, primary->key) < 0) {
 		tsig_fini(&r->tsig);

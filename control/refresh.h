@@ -44,15 +44,26 @@ struct refresh_answer {
 	uint64_t soa_hash;
 	uint64_t signatures_hash;
 	unsigned signature_cnt;
+	uint64_t digests_hash; /* the same of ZONEMD records */
+	unsigned digest_cnt;
 };
 
 #define REFRESH_QUERY_MAX 512
 
-/* With edns it asks for RRSIGs and EXPIRE too. Writes a SOA query to out, room for REFRESH_QUERY_MAX octets, and returns its length. */
-size_t refresh_query_put(const uint8_t *apex, uint16_t id, bool edns, uint8_t *out);
+struct refresh_question {
+	const uint8_t *apex;
+	uint16_t type; /* SOA; or ZONEMD, which need not exist */
+	uint16_t id;
+};
 
-/* Any octets. out is valid for REFRESH_OK; its rcode also for REFRESH_RCODE. rdata: RDATA_LEN_MAX octets of room. */
-enum refresh_verdict refresh_answer_get(const uint8_t *msg, size_t len, const uint8_t *apex, uint16_t id,
+/* With edns it asks for RRSIGs and EXPIRE too. Writes a query to out, room for REFRESH_QUERY_MAX octets, and returns its length. */
+size_t refresh_query_put(const struct refresh_question *q, bool edns, uint8_t *out);
+
+/*
+ * Any octets. out is valid for REFRESH_OK; its rcode also for REFRESH_RCODE. The SOA is there only if it was asked for.
+ * rdata: RDATA_LEN_MAX octets of room.
+ */
+enum refresh_verdict refresh_answer_get(const uint8_t *msg, size_t len, const struct refresh_question *q,
 					uint8_t *rdata, struct refresh_answer *out);
 
 const char *refresh_verdict_text(enum refresh_verdict v);
@@ -85,9 +96,12 @@ struct refresh_result {
 
 typedef void (*refresh_done_fn)(void *arg, const struct refresh_result *result);
 
-/* Returns 0, and done is called once, later, or -errno with nothing begun. */
+/*
+ * digests_of: NULL, or a serial; an answer with that and without signatures is followed by a question for the zone's ZONEMD, to tell
+ * versions apart. That it is not answered does no harm. Returns 0, and done is called once, later, or -errno with nothing begun.
+ */
 int refresh_start(struct refresh_env *env, const struct config_primary *primary, const uint8_t *apex,
-		  refresh_done_fn done, void *arg, struct refresh **out);
+		  const uint32_t *digests_of, refresh_done_fn done, void *arg, struct refresh **out);
 
 /* Ends it without a call of done. */
 void refresh_cancel(struct refresh *r);

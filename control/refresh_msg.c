@@ -1,19 +1,19 @@
-/* The messages of a SOA query. Pure. */
+/* The messages of a SOA query, and of one for ZONEMD. Pure. */
 #include "control/refresh.h"
 
 #include "dataplane/dns/record.h"
 
-size_t refresh_query_put(const uint8_t *apex, uint16_t id, bool edns, uint8_t *out)
+size_t refresh_query_put(const struct refresh_question *q, bool edns, uint8_t *out)
 {
 	struct wire_out w = wire_out_init(out + DNS_HEADER_LEN, REFRESH_QUERY_MAX - DNS_HEADER_LEN);
 
 	/* QUERY, RD clear (only an authoritative answer helps), one question. */
 	memset(out, 0, DNS_HEADER_LEN);
-	wire_store16(out, id);
+	wire_store16(out, q->id);
 	wire_store16(out + 4, 1);
 	wire_store16(out + 10, edns);
-	wire_put_bytes(&w, apex, name_len(apex));
-	wire_put16(&w, DNS_TYPE_SOA);
+	wire_put_bytes(&w, q->apex, name_len(q->apex));
+	wire_put16(&w, q->type);
 	wire_put16(&w, DNS_CLASS_IN);
 	if (edns)
 		opt_put(&w, true);
@@ -21,7 +21,7 @@ size_t refresh_query_put(const uint8_t *apex, uint16_t id, bool edns, uint8_t *o
 }
 
 struct section {
-	const uint8_t *apex;
+	const struct refresh_question *question;
 	uint8_t *rdata;
 	unsigned soas;
 	struct soa soa;
@@ -47,6 +47,11 @@ static void take_soa(struct section *s, size_t len)
 	s->out->soa_hash = hash_octets(canonical, len);
 }
 
+static bool is_of_interest(uint16_t type, uint16_t asked)
+{
+	return type == asked || (asked == DNS_TYPE_SOA && type == DNS_TYPE_RRSIG);
+}
+
 static void read_answer(struct wire_in *in, struct section *s)
 {
 	uint8_t owner[NAME_LEN_MAX];
@@ -60,8 +65,8 @@ static void read_answer(struct wire_in *in, struct section *s)
 	rdlen = wire_get16(in);
 	if (in->bad)
 		return;
-	if ((type != DNS_TYPE_SOA && type != DNS_TYPE_RRSIG) || class != DNS_CLASS_IN ||
-	    !name_equal(owner, s->apex)) {
+	if (!is_of_interest(type, s->question->type) || class != DNS_CLASS_IN ||
+	    !name_equal(owner, s->question->apex)) {
 		wire_get_bytes(in, rdlen);
 		return;
 	}
@@ -70,6 +75,9 @@ static void read_answer(struct wire_in *in, struct section *s)
 		in->bad = true;
 	} else if (type == DNS_TYPE_SOA) {
 		take_soa(s, (size_t)len);
+	} else if (type == DNS_TYPE_ZONEMD) {
+		s->out->digests_hash ^= hash_octets(s->rdata, (size_t)len);
+		s->out->digest_cnt++;
 	} else if (wire_load16(s->rdata) == DNS_TYPE_SOA) {
 		s->out->signatures_hash ^= hash_octets(s->rdata, (size_t)len);
 		s->out->signature_cnt++;
@@ -86,7 +94,7 @@ static void read_others(struct wire_in *in, unsigned cnt, struct opt_answer *out
 			opt_get(&record, out);
 }
 
-static bool question_matches(struct wire_in *in, const uint8_t *apex)
+static bool question_matches(struct wire_in *in, const struct refresh_question *q)
 {
 	uint8_t name[NAME_LEN_MAX];
 	uint16_t type, class;
@@ -94,21 +102,21 @@ static bool question_matches(struct wire_in *in, const uint8_t *apex)
 	name_get(in, name);
 	type = wire_get16(in);
 	class = wire_get16(in);
-	return !in->bad && type == DNS_TYPE_SOA && class == DNS_CLASS_IN && name_equal(name, apex);
+	return !in->bad && type == q->type && class == DNS_CLASS_IN && name_equal(name, q->apex);
 }
 
-enum refresh_verdict refresh_answer_get(const uint8_t *msg, size_t len, const uint8_t *apex, uint16_t id,
+enum refresh_verdict refresh_answer_get(const uint8_t *msg, size_t len, const struct refresh_question *q,
 					uint8_t *rdata, struct refresh_answer *out)
 {
 	struct wire_in in = wire_in_init(msg, len);
 	struct refresh_answer got = {0};
-	struct section answer = {.apex = apex, .rdata = rdata, .out = &got};
+	struct section answer = {.question = q, .rdata = rdata, .out = &got};
 	uint16_t flags, rcode, cnt[4];
 	unsigned i;
 
 	if (len < DNS_HEADER_LEN)
 		return REFRESH_SHORT;
-	if (wire_get16(&in) != id)
+	if (wire_get16(&in) != q->id)
 		return REFRESH_ID;
 	flags = wire_get16(&in);
 	for (i = 0; i < 4; i++)
@@ -121,7 +129,7 @@ enum refresh_verdict refresh_answer_get(const uint8_t *msg, size_t len, const ui
 		out->rcode = rcode;
 		return REFRESH_RCODE;
 	}
-	if (cnt[0] != 1 || !question_matches(&in, apex))
+	if (cnt[0] != 1 || !question_matches(&in, q))
 		return REFRESH_QUESTION;
 	if (flags & DNS_FLAG_TC)
 		return REFRESH_TRUNCATED;
@@ -135,7 +143,7 @@ enum refresh_verdict refresh_answer_get(const uint8_t *msg, size_t len, const ui
 		out->rcode = rcode;
 		return REFRESH_RCODE;
 	}
-	if (answer.soas != 1)
+	if (q->type == DNS_TYPE_SOA && answer.soas != 1)
 		return answer.soas == 0 ? REFRESH_NO_SOA : REFRESH_TWO_SOAS;
 	*out = got;
 	out->soa = answer.soa;

@@ -159,6 +159,9 @@ void zone_take_notes(struct zone *zn, uint32_t what);
 /* zones_same.c. Whether the answer to a SOA query is about another content than ours although the serial is the same. */
 bool zone_differs(struct zone *zn, const struct refresh_answer *answer);
 
+/* Whether ZONEMD records can tell our version from another, if the answer has no signatures that do. */
+bool zone_has_digests(const struct zone *zn);
+
 /* zones_verify.c. The verifier looks at zn->received; ends by zone_take_version. e is the event about it, without a verdict. */
 void zone_verify(struct zone *zn, const struct secondary_event *e, const struct timing_stamps *at);
 

@@ -273,7 +273,8 @@ static void on_answered(void *arg, const struct refresh_result *r)
 static int start_query(struct zone *zn)
 {
 	return refresh_start(&zn->all->refresh, zone_primary(zn, zn->secondary.asked), zn->config->name,
-			     on_answered, zn, &zn->run.query);
+			     zone_has_digests(zn) ? &zn->secondary.serial : NULL, on_answered, zn,
+			     &zn->run.query);
 }
 
 /* --- IXFR or AXFR --- */

@@ -121,6 +121,24 @@ def test_other_signatures_under_our_serial_are_told_or_taken(net, policy):
         assert not daemon.zone(ZONE)["primary_differs"] and daemon.zone(ZONE)["transfers_ok"] == 2
 
 
+def test_another_zonemd_under_our_serial_is_taken_if_so_configured(net):
+    primary = KnotdWithDigest(net, {ZONE: text(1)}, [lab.PRIMARY, lab.PRIMARY6], False, []).start()
+    daemon = net.lockstepd([ZONE], change={"defaults": {"same-serial": "transfer", "zonemd": "require"}})
+    lab.wait_until(lambda: daemon.zone(ZONE)["loaded"], 20, "the zone has come")
+    serial = daemon.zone(ZONE)["serial"]
+    daemon.ctl("zone", "refresh", ZONE)
+    assert daemon.zone(ZONE)["transfers_ok"] == 1
+    primary.kill()
+    primary = KnotdWithDigest(net, {ZONE: text(1, extra=["other IN A 192.0.2.1"])}, [lab.PRIMARY, lab.PRIMARY6], False,
+                              []).start()
+    assert primary.serial(ZONE) == serial, "the test needs the same serial"
+    daemon.ctl("zone", "refresh", ZONE)
+    daemon.wait_log(rf"serial-same zone=example\. .*serial={serial} .*the ZONEMD records differ")
+    status = daemon.zone(ZONE)
+    assert status["transfers_ok"] == 2 and status["serial"] == serial, status
+    assert net.dig(f"other.{ZONE}").answer
+
+
 def test_a_zone_that_shrinks_is_held_then_accepted(net):
     primary = start(net, KnotdWithJournal, **{"max-shrink": 10})
     net.wait_serial(ZONE, 1)

@@ -1,5 +1,5 @@
 /*
- * Fuzz target: answers to a SOA query, asked with id 0 for "example.". An input is the message.
+ * Fuzz target: answers to a SOA query, and to one for ZONEMD, asked with id 0 for "example.". An input is the message.
  *
  * What is taken for the answer must be one: ours by id, a response, with our question and one SOA, which ldns reads in
  * it too if it is alone. No beginning of it is one, nor is it with an octet more or another id. Nothing is written unless it is said.
@@ -11,8 +11,10 @@
 
 static const uint8_t apex[] = "\7example";
 
-static enum refresh_verdict read_at(const uint8_t *msg, size_t len, uint16_t id, struct refresh_answer *out)
+static enum refresh_verdict read_as(const uint8_t *msg, size_t len, uint16_t type, uint16_t id,
+				    struct refresh_answer *out)
 {
+	const struct refresh_question q = {.apex = apex, .type = type, .id = id};
 	uint8_t *copy = exact_copy(msg, len), *rdata = malloc(RDATA_LEN_MAX);
 	struct refresh_answer before;
 	enum refresh_verdict v;
@@ -20,13 +22,18 @@ static enum refresh_verdict read_at(const uint8_t *msg, size_t len, uint16_t id,
 	HOLDS(rdata != NULL);
 	memset(out, 0x5a, sizeof(*out));
 	memcpy(&before, out, sizeof(before));
-	v = refresh_answer_get(copy, len, apex, id, rdata, out);
+	v = refresh_answer_get(copy, len, &q, rdata, out);
 	if (v != REFRESH_OK && v != REFRESH_RCODE)
 		HOLDS(memcmp(&before, out, sizeof(before)) == 0);
 	HOLDS(refresh_verdict_text(v)[0] != '\0');
 	free(rdata);
 	free(copy);
 	return v;
+}
+
+static enum refresh_verdict read_at(const uint8_t *msg, size_t len, uint16_t id, struct refresh_answer *out)
+{
+	return read_as(msg, len, DNS_TYPE_SOA, id, out);
 }
 
 /* What another reader finds in it. ldns loses its place behind record data that are longer than it expects of a type. */
@@ -52,8 +59,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len > DNS_MSG_MAX - 1)
 		return 0;
+	if (read_as(data, len, DNS_TYPE_ZONEMD, 0, &answer) == REFRESH_OK)
+		HOLDS(answer.rcode == 0 && answer.signature_cnt == 0 &&
+		      answer.digest_cnt <= wire_load16(data + 6) &&
+		      read_at(data, len, 0, &other) != REFRESH_OK);
 	if (read_at(data, len, 0, &answer) != REFRESH_OK)
 		return 0;
+	HOLDS(answer.digest_cnt == 0);
 	HOLDS(answer.rcode == 0 && answer.soa.mname == NULL && answer.soa.rname == NULL);
 	check_with_ldns(data, len, &answer);
 	HOLDS(read_at(data, len, 1, &other) == REFRESH_ID);

@@ -15,6 +15,7 @@
 static struct message m;
 static uint8_t rdata_room[RDATA_LEN_MAX];
 static struct refresh_answer answer;
+static uint16_t asked = DNS_TYPE_SOA;
 
 static void begin(uint16_t id, uint16_t flags, const char *qname, uint16_t qtype, uint16_t qclass)
 {
@@ -30,7 +31,7 @@ static enum refresh_verdict get_len(size_t len)
 	name_from_text("example.", apex);
 	memset(&answer, 0, sizeof(answer));
 	memcpy(copy, m.octets, len);
-	v = refresh_answer_get(copy, len, apex, ID, rdata_room, &answer);
+	v = refresh_answer_get(copy, len, &(struct refresh_question){apex, asked, ID}, rdata_room, &answer);
 	free(copy);
 	return v;
 }
@@ -206,19 +207,64 @@ static void the_query_asks_for_the_soa_without_recursion(void **state)
 	/* DO, and an empty EXPIRE (RFC 7314 3) */
 	static const uint8_t opt[] = "\0\0\x29\4\xD0\0\0\x80\0\0\4\0\x09\0\0";
 	uint8_t apex[NAME_LEN_MAX], out[REFRESH_QUERY_MAX];
+	struct refresh_question q = {apex, DNS_TYPE_SOA, ID};
 
 	name_from_text("example.", apex);
-	assert_int_equal(refresh_query_put(apex, ID, false, out), sizeof(plain) - 1);
+	assert_int_equal(refresh_query_put(&q, false, out), sizeof(plain) - 1);
 	assert_memory_equal(out, plain, sizeof(plain) - 1);
-	assert_int_equal(refresh_query_put(apex, ID, true, out), sizeof(plain) - 1 + sizeof(opt) - 1);
+	assert_int_equal(refresh_query_put(&q, true, out), sizeof(plain) - 1 + sizeof(opt) - 1);
 	assert_int_equal(out[11], 1);
 	assert_memory_equal(out + sizeof(plain) - 1, opt, sizeof(opt) - 1);
+	q.type = DNS_TYPE_ZONEMD;
+	refresh_query_put(&q, false, out);
+	assert_int_equal(out[sizeof(plain) - 4], DNS_TYPE_ZONEMD);
+}
+
+static void zonemd(unsigned digest)
+{
+	uint8_t rdata[4 + 2 + 48] = {0, 0, 0, 77, 1, 1};
+
+	rdata[6] = (uint8_t)digest;
+	message_rdata(&m, "example.", DNS_TYPE_ZONEMD, rdata, sizeof(rdata));
+}
+
+static void digests_are_read_in_any_order_and_need_not_be_there(void **state)
+{
+	uint64_t hash;
+
+	asked = DNS_TYPE_ZONEMD;
+	begin(ID, GOOD, "example.", DNS_TYPE_ZONEMD, IN);
+	zonemd(1);
+	zonemd(2);
+	assert_int_equal(get(), REFRESH_OK);
+	assert_int_equal(answer.digest_cnt, 2);
+	hash = answer.digests_hash;
+	begin(ID, GOOD, "example.", DNS_TYPE_ZONEMD, IN);
+	zonemd(2);
+	zonemd(1);
+	assert_int_equal(get(), REFRESH_OK);
+	assert_true(answer.digests_hash == hash);
+	begin(ID, GOOD, "example.", DNS_TYPE_ZONEMD, IN);
+	zonemd(1);
+	zonemd(3);
+	assert_int_equal(get(), REFRESH_OK);
+	assert_true(answer.digests_hash != hash);
+	begin(ID, GOOD, "example.", DNS_TYPE_ZONEMD, IN);
+	assert_int_equal(get(), REFRESH_OK);
+	assert_int_equal(answer.digest_cnt, 0);
+	/* The other question's answer is not this one's. */
+	begin(ID, GOOD, "example.", DNS_TYPE_SOA, IN);
+	assert_int_equal(get(), REFRESH_QUESTION);
+	asked = DNS_TYPE_SOA;
+	begin(ID, GOOD, "example.", DNS_TYPE_ZONEMD, IN);
+	assert_int_equal(get(), REFRESH_QUESTION);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_serial_of_the_soa_is_the_answer),
+		cmocka_unit_test(digests_are_read_in_any_order_and_need_not_be_there),
 		cmocka_unit_test(an_answer_without_aa_is_told),
 		cmocka_unit_test(what_is_not_ours_is_foreign),
 		cmocka_unit_test(answers_without_a_serial_are_failures),

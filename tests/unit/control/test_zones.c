@@ -31,6 +31,9 @@ struct primary {
 	bool soa_apart;
 	uint32_t expire;
 	unsigned hosts;
+	uint8_t digest;	   /* the zone has a ZONEMD with this octet; 0: it has none */
+	bool hides_digest; /* a question for it is not answered */
+	unsigned digest_queries;
 	size_t cut;	     /* octets of a transfer that are sent; SIZE_MAX: all */
 	size_t segment;	     /* octets per write; 0: one write */
 	bool deaf;	     /* to SOA queries */
@@ -84,11 +87,29 @@ static void put_expire(struct message *m, const struct primary *p)
 	message_record_end(m, at);
 }
 
+static void put_digest(struct message *m, const struct primary *p)
+{
+	uint8_t rdata[4 + 2 + 48] = {0, 0, 0, 0, 1, 1, p->digest};
+
+	wire_store32(rdata, p->serial);
+	if (p->digest != 0)
+		message_rdata(m, "example.", DNS_TYPE_ZONEMD, rdata, sizeof(rdata));
+}
+
 static size_t answer_soa(struct primary *p, const uint8_t *query, size_t len, bool tcp, struct message *m)
 {
 	uint16_t flags = DNS_FLAG_QR | DNS_FLAG_AA;
 
 	assert_true(len >= DNS_HEADER_LEN);
+	if (wire_load16(query + DNS_HEADER_LEN + 9) == DNS_TYPE_ZONEMD) {
+		p->digest_queries++;
+		message_begin(m, wire_load16(query),
+			      (uint16_t)(flags | (p->hides_digest ? DNS_RCODE_REFUSED : 0)), "example.",
+			      DNS_TYPE_ZONEMD, DNS_CLASS_IN);
+		if (!p->hides_digest)
+			put_digest(m, p);
+		return message_len(m);
+	}
 	if (p->no_edns && query[11] != 0) {
 		message_begin(m, wire_load16(query), DNS_FLAG_QR | DNS_RCODE_FORMERR, NULL, 0, 0);
 		return message_len(m);
@@ -235,9 +256,10 @@ static void make_transfer(struct connection *c, uint16_t id, uint16_t qtype)
 		snprintf(host, sizeof(host), "h%u.example.", i);
 		if (i == 0 || i == p->hosts + 2)
 			put_zone_soa(m, p->serial, p->expire);
-		else if (i == 1)
+		else if (i == 1) {
 			message_ns(m, "example.", "ns.elsewhere.");
-		else
+			put_digest(m, p);
+		} else
 			message_a(m, host, i);
 		put_expire(m, p);
 		append_message(c, m);
@@ -301,7 +323,7 @@ static void answer_request(struct connection *c)
 	/* "example." is nine octets; the type stands behind it. */
 	uint16_t type = wire_load16(query + DNS_HEADER_LEN + 9);
 
-	if (type == DNS_TYPE_SOA) {
+	if (type == DNS_TYPE_SOA || type == DNS_TYPE_ZONEMD) {
 		struct message *m = malloc(sizeof(*m));
 
 		p->tcp_queries++;
@@ -1168,6 +1190,51 @@ static void another_content_under_our_serial_is_told_or_transferred(void **state
 	assert_int_equal(b->primary.transfers, 2);
 }
 
+static void another_digest_under_our_serial_is_told_or_transferred(void **state)
+{
+	struct bench *b = *state;
+
+	b->primary.digest = 1;
+	b->zone.same_serial = CONFIG_SAME_ALERT;
+	start(b);
+	UNTIL(b, info(b).state == ZONES_CURRENT);
+	refresh(b);
+	assert_int_equal(b->primary.digest_queries, 1);
+	assert_int_equal(counter(b, ZONES_CNT_serial_same), 0);
+	b->primary.digest = 2;
+	b->primary.hosts++;
+	refresh(b);
+	assert_int_equal(counter(b, ZONES_CNT_serial_same), 1);
+	assert_true(info(b).primary_differs);
+	/* Not to be had is no difference, and no failure. */
+	b->primary.hides_digest = true;
+	refresh(b);
+	assert_string_equal(b->error, "");
+	assert_false(info(b).primary_differs);
+	b->primary.hides_digest = false;
+	b->zone.same_serial = CONFIG_SAME_TRANSFER;
+	refresh(b);
+	assert_int_equal(b->primary.transfers, 2);
+	assert_int_equal(info(b).records, 9);
+	refresh(b);
+	assert_int_equal(b->primary.transfers, 2);
+	/* What another serial tells, or nobody wants to know, is not asked. */
+	assert_int_equal(b->primary.digest_queries, 5);
+	b->zone.same_serial = CONFIG_SAME_IGNORE;
+	refresh(b);
+	b->zone.same_serial = CONFIG_SAME_ALERT;
+	b->primary.serial = 2;
+	refresh(b);
+	assert_int_equal(b->primary.digest_queries, 5);
+	assert_int_equal(served(b, NULL), 2);
+	/* Over TCP as well. */
+	b->primary.truncate = true;
+	b->primary.digest = 3;
+	refresh(b);
+	assert_true(info(b).primary_differs);
+	assert_int_equal(b->primary.tcp_queries, 2);
+}
+
 static void a_notify_can_bring_the_difference_without_a_question(void **state)
 {
 	struct bench *b = *state;
@@ -1389,6 +1456,8 @@ int main(void)
 			a_primary_that_does_not_like_opt_in_transfers_is_asked_again_without, setup,
 			teardown),
 		LOADED(another_content_under_our_serial_is_told_or_transferred),
+		cmocka_unit_test_setup_teardown(another_digest_under_our_serial_is_told_or_transferred, setup,
+						teardown),
 		LOADED(a_notify_can_bring_the_difference_without_a_question),
 		LOADED(a_difference_comes_in_a_datagram),
 		LOADED(silence_over_udp_is_followed_by_tcp),
