@@ -119,7 +119,9 @@ def measure_limits(quick):
 
 def measure_overload(quick):
     runs = overload.measure(quick)
-    return {"G2-overload": (overload.goodput(runs), overload.offered(runs), write_raw("overload", {"runs": runs}))}
+    raw = write_raw("overload", {"runs": runs})
+    plots.loads(overload.by_kind(runs), next(g.target for g in GOALS if g.key == "G2-overload"), raw)
+    return {"G2-overload": (overload.goodput(runs), overload.offered(runs), raw)}
 
 
 def measure_workers(quick):

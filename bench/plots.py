@@ -52,6 +52,17 @@ def draw_latencies(title, unit, by_label, target, file):
     finish(pyplot, figure, axes, file)
 
 
+def draw_overload(by_kind, target, file):
+    """What is answered over what is offered, both over the most that is answered, a curve for each kind of question."""
+    pyplot, figure, axes = canvas()
+    for kind, points in by_kind.items():
+        axes.semilogx(*zip(*sorted(p[:2] for p in points)), marker="o", label=kind)
+    axes.axhline(target, color="grey", linestyle="--", label="target")
+    axes.set(title="G2-overload", xlabel="offered, times the most that is answered", ylabel="answered, of the most",
+             ylim=(0, 1.05))
+    finish(pyplot, figure, axes, file)
+
+
 def beside(raw, goal):
     return raw.with_name(f"{raw.stem}-{goal}.png")
 
@@ -75,6 +86,10 @@ def latencies(goal, title, unit, by_label, target, raw):
     attempt(draw_latencies, title, unit, by_label, target, beside(raw, goal))
 
 
+def loads(by_kind, target, raw):
+    attempt(draw_overload, by_kind, target, beside(raw, "G2-overload"))
+
+
 def changes(goal, found, raw, target):
     """Milliseconds of changes by server."""
     by_label = {}
@@ -92,6 +107,9 @@ def draw_file(name):
     raw = OUT / Path(name).name
     if "changes" in content:
         changes(content["goal"], content["changes"], raw, None)
+    elif any("most_per_second" in r for r in content.get("runs", ())):
+        import overload  # which wants what a measurement wants
+        loads(overload.by_kind(content["runs"]), 0.9, raw)
     elif any("size" in r for r in content.get("rows", ())):
         sizes(content["rows"], raw)
     else:
