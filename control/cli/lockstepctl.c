@@ -502,35 +502,18 @@ static int read_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
-int main(int argc, char **argv)
+/* left: arguments behind the command's words, from args on. -1: as the command takes them; otherwise said, the exit code. */
+static int refuse_arguments(const struct command *command, char **args, int left, struct options *o)
 {
-	struct options o = {.socket = SOCKET_DEFAULT};
-	const struct command *command;
-	int code = read_options(argc, argv, &o);
-	int used = 0, left;
-
-	if (code >= 0)
-		return code;
-	argv += optind;
-	argc -= optind;
-	command = find_command(argv, argc, &used);
-	left = argc - used;
-	if (command == NULL) {
-		if (argc > 0)
-			fprintf(stderr, "lockstepctl: there is no command \"%s%s%s\"\n", argv[0],
-				argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
-		usage(stderr);
-		return EXIT_USAGE;
-	}
-	if (command->serial && left == 2 && !read_serial(argv[used + 1], &o)) {
-		fprintf(stderr, "lockstepctl: \"%s\" is not a serial\n", argv[used + 1]);
+	if (command->serial && left == 2 && !read_serial(args[1], o)) {
+		fprintf(stderr, "lockstepctl: \"%s\" is not a serial\n", args[1]);
 		return EXIT_USAGE;
 	}
 	if ((command->question ? left != 2
 	     : command->port   ? left != 1
 			       : left > command->zone + command->serial) ||
 	    (left == 0 && command->zone && !command->optional) ||
-	    (o.describe && strcmp(command->words, "stats") != 0)) {
+	    (o->describe && strcmp(command->words, "stats") != 0)) {
 		fprintf(stderr, "lockstepctl: \"%s\" takes %s\n", command->words,
 			command->port	    ? "exactly one port"
 			: command->question ? "a name and a type"
@@ -541,18 +524,52 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	if (foreign_option(command, &o) != NULL) {
+	if (foreign_option(command, o) != NULL) {
 		fprintf(stderr, "lockstepctl: \"%s\" does not take --%s\n", command->words,
-			foreign_option(command, &o));
+			foreign_option(command, o));
 		return EXIT_USAGE;
 	}
+	return -1;
+}
+
+static int perform(const struct command *command, char **args, int left, struct options *o)
+{
+	int code = refuse_arguments(command, args, left, o);
+
+	if (code >= 0)
+		return code;
 	if (command->question) {
-		set_own(&o, "name", json_string(argv[used]));
-		set_own(&o, "type", json_string(argv[used + 1]));
-		return run(command, NULL, &o);
+		set_own(o, "name", json_string(args[0]));
+		set_own(o, "type", json_string(args[1]));
 	}
 	if (command->port)
-		set_own(&o, "port", json_string(argv[used]));
-	return command->capture ? run_capture(command, &o)
-				: run(command, left > 0 && command->zone ? argv[used] : NULL, &o);
+		set_own(o, "port", json_string(args[0]));
+	return command->capture ? run_capture(command, o)
+				: run(command, left > 0 && command->zone ? args[0] : NULL, o);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.socket = SOCKET_DEFAULT};
+	const struct command *command;
+	int code = read_options(argc, argv, &o);
+	int used = 0;
+
+	if (code >= 0)
+		goto out;
+	argv += optind;
+	argc -= optind;
+	command = find_command(argv, argc, &used);
+	if (command != NULL) {
+		code = perform(command, argv + used, argc - used, &o);
+		goto out;
+	}
+	if (argc > 0)
+		fprintf(stderr, "lockstepctl: there is no command \"%s%s%s\"\n", argv[0], argc > 1 ? " " : "",
+			argc > 1 ? argv[1] : "");
+	usage(stderr);
+	code = EXIT_USAGE;
+out:
+	json_decref(o.own);
+	return code;
 }

@@ -67,8 +67,8 @@ def test_filters_choose_by_name_and_client(net):
 
 def test_a_filter_by_rcode_has_the_requests_that_got_it(net):
     serve(net)
-    capture = Capture(net, "--seconds", "2", "--rcode", "nxdomain")
-    for name in f"www.{ZONE}", f"nothing.{ZONE}", "www.elsewhere.":
+    capture = Capture(net, "--packets", "2", "--seconds", "30", "--rcode", "nxdomain")
+    for name in f"www.{ZONE}", "www.elsewhere.", f"nothing.{ZONE}":
         net.dig(name, "A")
     lines = capture.lines()
     assert len(lines) == 2 and f"A? nothing.{ZONE}" in lines[0] and "NXDomain" in lines[1], lines

@@ -33,6 +33,7 @@ E2E_ASAN = {
     "test_dns_over_tls": ["answers_over*", "close_and*", "connection_that*", "half_closed*", "octets_that*"],
     "test_expiry": ["killed*knotd*", "expired_zone*", "lower_serial*"],
     "test_ixfr": [],
+    "test_port_events": [],
     "test_ports": [],
     "test_primaries": [],
     "test_process": [],
