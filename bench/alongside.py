@@ -22,7 +22,7 @@ import servers
 
 ZONE, SERIAL, RATE = "host.test.", 2000000000, 100
 # The longest a memif has: 8 ms at two million a second. While a side is off its CPU the other one's frames have to lie
-# somewhere, and a CPU that is shared is taken away for a time slice, of 3 or 4 ms; 1,024 frames are half of one.
+# somewhere, and a CPU that is shared is taken away for a time slice, of 3 or 4 ms; 1,024 frames are half a millisecond.
 RING_BITS = 14
 SOURCE = Path(__file__).resolve().parent / "source.py"
 STAND_IN = """

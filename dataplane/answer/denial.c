@@ -149,27 +149,17 @@ bool denial_needs_next(const struct lookup *l)
 	       snapshot_nsec3_chain(l->snap) != NULL;
 }
 
-static void hash_two(const struct lookup *const l[2], struct denial_next *const out[2])
-{
-	const struct snapshot *const snap[2] = {l[0]->snap, l[1]->snap};
-	const uint8_t at[2] = {l[0]->hashes->off[l[0]->encloser_label - 1],
-			       l[1]->hashes->off[l[1]->encloser_label - 1]};
-	const uint8_t *const name[2] = {l[0]->name + at[0], l[1]->name + at[1]};
-	const size_t len[2] = {l[0]->hashes->len - at[0], l[1]->hashes->len - at[1]};
-	uint8_t *const hash[2] = {out[0]->hash, out[1]->hash};
-
-	snapshot_nsec3_hash_two(snap, name, len, hash);
-}
-
 void denial_prepare(const struct lookup *const l[], struct denial_next *const out[], unsigned cnt)
 {
-	for (unsigned i = 0; i + 1 < cnt; i += 2)
-		hash_two(l + i, out + i);
-	if (cnt % 2 != 0)
-		snapshot_nsec3_hash(l[cnt - 1]->snap,
-				    l[cnt - 1]->name +
-					    l[cnt - 1]->hashes->off[l[cnt - 1]->encloser_label - 1],
-				    out[cnt - 1]->hash);
+	struct nsec3_want want[LOOKUP_BURST_MAX];
+
+	for (unsigned i = 0; i < cnt; i++) {
+		const struct name_hashes *h = l[i]->hashes;
+		unsigned at = h->off[l[i]->encloser_label - 1];
+
+		want[i] = (struct nsec3_want){l[i]->snap, l[i]->name + at, h->len - at, out[i]->hash};
+	}
+	snapshot_nsec3_hash_many(want, cnt);
 	for (unsigned i = 0; i < cnt; i++)
 		snapshot_nsec3_fetch(l[i]->snap, out[i]->hash);
 	for (unsigned i = 0; i < cnt; i++)

@@ -230,18 +230,20 @@ void snapshot_nsec3_fetch(const struct snapshot *s, const uint8_t hash[NSEC3_HAS
 	__builtin_prefetch(b + 64);
 }
 
-void snapshot_nsec3_hash_two(const struct snapshot *const s[2], const uint8_t *const name[2],
-			     const size_t len[2], uint8_t *const out[2])
+void snapshot_nsec3_hash_many(struct nsec3_want want[], unsigned cnt)
 {
-	const uint8_t *const params[2] = {s[0]->nsec3->params, s[1]->nsec3->params};
+	struct nsec3_input in[NSEC3_MANY_MAX];
+	unsigned left = 0;
 
-	/* With iterations there is nothing to gain, nor a hash to be made of too many. */
-	if (wire_load16(params[0] + 2) == 0 && wire_load16(params[1] + 2) == 0) {
-		nsec3_hash_two(params, name, len, out);
-		return;
+	for (unsigned i = 0; i < cnt; i++) {
+		const struct nsec3_chain *c = want[i].snap->nsec3;
+
+		if (wire_load16(c->params + 2) > SNAPSHOT_NSEC3_ITERATIONS_MAX)
+			memcpy(want[i].out, c->apex_hash, NSEC3_HASH_LEN);
+		else
+			in[left++] = (struct nsec3_input){c->params, want[i].name, want[i].len, want[i].out};
 	}
-	snapshot_nsec3_hash(s[0], name[0], out[0]);
-	snapshot_nsec3_hash(s[1], name[1], out[1]);
+	nsec3_hash_many(in, left);
 }
 
 const struct entry *snapshot_nsec3_seek(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN])

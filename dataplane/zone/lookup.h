@@ -90,9 +90,15 @@ void snapshot_nsec3_hash(const struct snapshot *s, const uint8_t *name, uint8_t 
 void snapshot_nsec3_fetch(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN]);
 bool snapshot_nsec3_at(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN], struct denial *out);
 
-/* snapshot_nsec3_hash of two names of len octets. */
-void snapshot_nsec3_hash_two(const struct snapshot *const s[2], const uint8_t *const name[2],
-			     const size_t len[2], uint8_t *const out[2]);
+struct nsec3_want {
+	const struct snapshot *snap; /* has a chain */
+	const uint8_t *name;
+	size_t len; /* octets of it */
+	uint8_t *out;
+};
+
+/* snapshot_nsec3_hash of cnt <= LOOKUP_BURST_MAX names, in less time than one by one. */
+void snapshot_nsec3_hash_many(struct nsec3_want want[], unsigned cnt);
 
 /*
  * snapshot_nsec3_at in two steps: what is found by the block's tags and asked for, mostly without having been looked at;

@@ -133,18 +133,23 @@ static inline void one_block(uint8_t block[SHA1_BLOCK_LEN], const uint8_t *param
 	wire_store16(block + SHA1_BLOCK_LEN - 2, (uint16_t)((len + salt_len) * 8));
 }
 
-void nsec3_hash_two(const uint8_t *const params[2], const uint8_t *const name[2], const size_t len[2],
-		    uint8_t *const out[2])
+void nsec3_hash_many(struct nsec3_input in[], unsigned cnt)
 {
-	uint8_t block[2][SHA1_BLOCK_LEN];
-	const uint8_t *const msg[2] = {block[0], block[1]};
+	uint8_t block[NSEC3_MANY_MAX + 1][SHA1_BLOCK_LEN], none[NSEC3_HASH_LEN];
+	uint8_t *out[NSEC3_MANY_MAX + 1];
+	unsigned ready = 0;
 
-	if (!is_one_block(params[0], len[0]) || !is_one_block(params[1], len[1])) {
-		nsec3_hash(params[0], name[0], out[0]);
-		nsec3_hash(params[1], name[1], out[1]);
-		return;
+	/* All are written before the first is read, or reading would wait for what was just written. */
+	for (unsigned i = 0; i < cnt; i++) {
+		if (!is_one_block(in[i].params, in[i].len)) {
+			nsec3_hash(in[i].params, in[i].name, in[i].out);
+			continue;
+		}
+		one_block(block[ready], in[i].params, in[i].name, in[i].len);
+		out[ready++] = in[i].out;
 	}
-	one_block(block[0], params[0], name[0], len[0]);
-	one_block(block[1], params[1], name[1], len[1]);
-	sha1_two_blocks(msg, out);
+	out[ready] = none;
+	memset(block[ready], 0, SHA1_BLOCK_LEN);
+	for (unsigned i = 0; i < ready; i += 2)
+		sha1_two_blocks((const uint8_t *const[]){block[i], block[i + 1]}, out + i);
 }

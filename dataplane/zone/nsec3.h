@@ -34,9 +34,17 @@ bool nsec3_label_is(const uint8_t *label, const uint8_t hash[NSEC3_HASH_LEN]);
  */
 void nsec3_hash(const uint8_t *params, const uint8_t *name, uint8_t out[NSEC3_HASH_LEN]);
 
+struct nsec3_input {
+	const uint8_t *params;
+	const uint8_t *name;
+	size_t len; /* octets of the name */
+	uint8_t *out;
+};
+
 /*
- * The same for two names of len octets, each with its parameters: where each is one block and there are no iterations, in
- * little more time than one takes.
+ * The same for cnt <= NSEC3_MANY_MAX names, each with its parameters: two that are one block each and have no iterations take
+ * little more time than one.
  */
-void nsec3_hash_two(const uint8_t *const params[2], const uint8_t *const name[2], const size_t len[2],
-		    uint8_t *const out[2]);
+#define NSEC3_MANY_MAX 64
+
+void nsec3_hash_many(struct nsec3_input in[], unsigned cnt);
