@@ -231,7 +231,8 @@ static void show_text(const json_t *result)
 {
 	const json_t *text = json_object_get(result, "text");
 
-	fwrite(json_string_value(text), 1, json_string_length(text), stdout);
+	if (text != NULL) /* the end of a dump may have none */
+		fwrite(json_string_value(text), 1, json_string_length(text), stdout);
 }
 
 static void show_zone_list(const json_t *result, struct shown *shown, bool detail)
