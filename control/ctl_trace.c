@@ -89,14 +89,23 @@ static uint32_t write_request(const struct question *q, uint8_t *msg, size_t cap
 	return (uint32_t)wire_out_len(&out);
 }
 
-static json_t *question_json(const struct question *q)
+static bool is_answered(const struct ctl *ctl, const struct question *q, const struct answer_job *job)
+{
+	struct net_address source = {.family = job->family};
+
+	memcpy(source.addr, job->client, sizeof(source.addr));
+	return q->tcp || net_answers_source(ctl->env.net, &source);
+}
+
+static json_t *question_json(const struct ctl *ctl, const struct question *q, const struct answer_job *job)
 {
 	char name[NAME_TEXT_CAP], type[RDATA_TYPE_TEXT_CAP];
 
-	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:s}", "name", name_text(q->name, name), "type",
-			 rdata_type_text(q->type, type), "client", q->client, "tcp", (int)q->tcp, "dnssec",
-			 (int)q->dnssec, "bufsize", q->edns ? json_integer(q->payload) : json_null(),
-			 "transport", q->tcp ? "TCP" : "UDP");
+	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:o, s:s}", "name", name_text(q->name, name), "type",
+			 rdata_type_text(q->type, type), "client", q->client, "client_answered",
+			 (int)is_answered(ctl, q, job), "tcp", (int)q->tcp, "dnssec", (int)q->dnssec,
+			 "bufsize", q->edns ? json_integer(q->payload) : json_null(), "transport",
+			 q->tcp ? "TCP" : "UDP");
 }
 
 static json_t *stages_json(const struct answer_trace *t, uint64_t cycles_per_s)
@@ -220,8 +229,8 @@ static json_t *trace_json(const struct ctl *ctl, const struct question *q, const
 
 	net_worker_info(ctl->env.net, 0, &info);
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:o}", "question",
-			 question_json(q), "stages", stages_json(t, info.cycles_per_s), "zone", zone_json(t),
-			 "steps", steps_json(t), "proofs", ctl_trace_proofs(t), "rate_limit",
+			 question_json(ctl, q, job), "stages", stages_json(t, info.cycles_per_s), "zone",
+			 zone_json(t), "steps", steps_json(t), "proofs", ctl_trace_proofs(t), "rate_limit",
 			 limits_json(ctl, t, job), "counters", counters_json(t), "verdict",
 			 verdict[t->verdict], "short_read", (int)t->usual_read, "short_write",
 			 (int)t->usual_write, "response",

@@ -31,6 +31,8 @@ static void show_question(const json_t *q)
 
 	printf("%s %s over %s from %s, ", text_of(q, "name"), text_of(q, "type"), text_of(q, "transport"),
 	       text_of(q, "client"));
+	if (json_is_false(json_object_get(q, "client_answered")))
+		printf("(which a worker would drop unread: nobody is answered there) ");
 	if (json_is_integer(bufsize))
 		printf("EDNS with %lld octets%s\n\n", (long long)json_integer_value(bufsize),
 		       true_in(q, "dnssec") ? " and DO" : "");

@@ -349,3 +349,13 @@ uint32_t net_msg_max(const struct net *n, uint8_t family)
 	}
 	return max;
 }
+
+bool net_answers_source(const struct net *n, const struct net_address *source)
+{
+	bool own = false;
+
+	for (unsigned i = 0; i < n->address_cnt && !own; i++)
+		own = n->addresses[i].family == source->family &&
+		      memcmp(n->addresses[i].addr, source->addr, source->family == 4 ? 4 : 16) == 0;
+	return !own && packet_source_valid(source->family, source->addr);
+}

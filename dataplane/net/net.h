@@ -216,6 +216,8 @@ struct net_port_info {
 unsigned net_port_cnt(const struct net *n);
 /* Octets of a DNS response over UDP that fit every port's MTU. family: 4 or 6. */
 uint32_t net_msg_max(const struct net *n, uint8_t family);
+/* Whether requests over UDP from this address are answered at all: PORTS.md says which never are. */
+bool net_answers_source(const struct net *n, const struct net_address *source);
 int net_port_info(const struct net *n, unsigned port, struct net_port_info *out);
 
 /* What the port's device lacks, a sentence a call: *iter starts at 0; NULL: no more. */
@@ -240,7 +242,7 @@ enum net_port_event {
 
 /*
  * Control loop, some times a second: looks after links and devices, closes those that are gone when every worker has let go
- * of them, and opens those that are back, which takes some milliseconds. tell is called for each thing that happened.
+ * of them, and opens those that are back, which takes some 15 ms for each queue. tell is called for each thing that happened.
  */
 void net_ports_poll(struct net *n,
 		    void (*tell)(void *arg, unsigned port, enum net_port_event event, const char *text),

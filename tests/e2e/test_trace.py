@@ -55,7 +55,9 @@ def test_a_trace_tells_what_each_stage_decides_and_disturbs_nothing(net):
     assert t["zone"]["access"] == "denied" and t["response"]["rcode"] == "REFUSED", t
     assert t["response"]["edns"]["error"] == 18, t
     t = trace("www.elsewhere.", "A", "--client", "2001:db8::1")
-    assert t["zone"]["state"] == "none", t
+    assert t["zone"]["state"] == "none" and t["question"]["client_answered"], t
+    for never in "127.0.0.1", "::1", net.secondary():
+        assert not trace(ZONE, "A", "--client", never)["question"]["client_answered"], never
     assert net.ctl("stats")["answer"] == before, "a trace was counted"
 
     # The client's limit is still whole; what it then spends, a trace sees.

@@ -237,6 +237,11 @@ uint32_t net_msg_max(const struct net *n, uint8_t family)
 	return 1472;
 }
 
+bool net_answers_source(const struct net *n, const struct net_address *source)
+{
+	return true;
+}
+
 /* Traces have their own tests: here only what comes before one. */
 const struct counter_text answer_trace_stage_text[ANSWER_TRACE_STAGE_CNT];
 
