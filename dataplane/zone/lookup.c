@@ -269,13 +269,30 @@ static inline void first_block(struct first *f)
 	prefetch_block(f->block);
 }
 
+/* Whether the name is missing directly below an apex that has no wildcard, as most names that are missing; then it is done with. */
+static inline bool first_missing(struct lookup *l)
+{
+	const struct entry *apex = l->snap->apex;
+
+	if (l->apex_label != 1 ||
+	    apex->flags & (ENTRY_BELOW | ENTRY_CUT | ENTRY_DNAME | ENTRY_WILDCARD_CHILD))
+		return false;
+	l->kind = LOOKUP_MISSING;
+	l->label = 1;
+	l->encloser_label = 1;
+	l->entry = NULL;
+	l->encloser = apex;
+	return true;
+}
+
 /* Whether the name was found by its first candidate, and is done with. */
 static inline bool first_entry(const struct first *f, struct lookup *l)
 {
 	const struct entry *e = f->candidate;
 
-	if (e == NULL || !entry_is(e, l->name, l->hashes->off[l->apex_label]) ||
-	    e->flags & (ENTRY_BELOW | ENTRY_CUT))
+	if (e == NULL)
+		return first_missing(l);
+	if (!entry_is(e, l->name, l->hashes->off[l->apex_label]) || e->flags & (ENTRY_BELOW | ENTRY_CUT))
 		return false;
 	l->kind = LOOKUP_EXACT;
 	l->label = 0;

@@ -134,6 +134,54 @@ static void check_denials(const struct model *m, const struct snapshot *s, bool 
 	}
 }
 
+/* Many begin alike, so that whole blocks have a tag in common, and many are neighbours. */
+static void random_hash(struct rng *r, uint8_t out[NSEC3_HASH_LEN])
+{
+	static const uint8_t octets[] = {0x00, 0x01, 0x7f, 0x80, 0xfe, 0xff};
+
+	for (unsigned i = 0; i < NSEC3_HASH_LEN; i++)
+		out[i] = i < 4 || i == NSEC3_HASH_LEN - 1 ? octets[rng_below(r, 6)] : 0;
+}
+
+static void hashes_that_begin_alike_are_told_apart(void **state)
+{
+	static const uint8_t params[5] = {1, 0, 0, 0, 0};
+	struct arena *arena = test_arena();
+	struct rng r = {3};
+
+	(void)state;
+	for (unsigned zone = 0; zone < 10; zone++) {
+		uint8_t hash[NSEC3_HASH_LEN], owner[NAME_LEN_MAX],
+			rdata[6 + NSEC3_HASH_LEN] = {1, [5] = NSEC3_HASH_LEN};
+		const uint8_t *expected;
+		struct snapshot *s;
+		struct denial d;
+		struct model m;
+
+		model_init(&m, "example.", 1);
+		model_add(&m, m.apex, DNS_TYPE_NSEC3PARAM, 300, params, sizeof(params));
+		nsec3_owner(&m, params, m.apex, owner);
+		model_add(&m, owner, DNS_TYPE_NSEC3, 300, rdata, sizeof(rdata));
+		for (unsigned i = 0; i < 1u << zone; i++) {
+			random_hash(&r, hash);
+			nsec3_label(hash, owner + 1);
+			model_add(&m, owner, DNS_TYPE_NSEC3, 300, rdata, sizeof(rdata));
+		}
+		s = model_build(&m, arena);
+		for (unsigned i = 0; i < 300; i++) {
+			random_hash(&r, hash);
+			nsec3_label(hash, owner + 1);
+			expected = naive_before(&m, DNS_TYPE_NSEC3, owner, NULL);
+			assert_true(snapshot_nsec3_at(s, hash, &d));
+			assert_memory_equal(d.rel, expected, d.rel_len);
+			assert_int_equal(d.exact, name_equal(owner, expected));
+		}
+		snapshot_retire(s);
+		model_fini(&m);
+	}
+	test_arena_free(arena);
+}
+
 static const uint8_t params_a[9] = {1, 0, 0, 0, 4, 0xAA, 0xBB, 0xCC, 0xDD};
 static const uint8_t params_b[9] = {1, 0, 0, 5, 4, 1, 2, 3, 4};
 
@@ -278,6 +326,7 @@ static void long_chains_are_searched_right(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hashes_that_begin_alike_are_told_apart),
 		cmocka_unit_test(chains_follow_signing_and_unsigning),
 		cmocka_unit_test(a_second_chain_does_not_disturb_the_first),
 		cmocka_unit_test(long_chains_are_searched_right),
