@@ -71,6 +71,29 @@ static uint32_t *node_open(struct draft *d, uint64_t *slot)
 	return tree_node_refs(d->base, (uint32_t)*slot);
 }
 
+/*
+ * The cnt slots from slot on refer to a, their second half to b. Where blocks were merged until one filled a node, that node
+ * goes. All or nothing: what may fail comes first, and a draft that is given up forgets it.
+ */
+static int slots_point(struct draft *d, uint64_t *slot, size_t cnt, uint32_t a, uint32_t b)
+{
+	for (size_t i = 0; i < cnt; i++) {
+		uint32_t node = slot_bits(slot[i]) > 0 ? (uint32_t)slot[i] : 0;
+
+		if (node != 0 && node_birth(d, node) != d->version &&
+		    draft_drop(d, node, node_birth(d, node)) < 0)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < cnt; i++) {
+		uint32_t node = slot_bits(slot[i]) > 0 ? (uint32_t)slot[i] : 0;
+
+		if (node != 0 && node_birth(d, node) == d->version)
+			draft_drop(d, node, d->version);
+		slot[i] = slot_make(0, i < cnt / 2 ? a : b);
+	}
+	return 0;
+}
+
 int directory_point(struct draft *d, uint8_t kind, uint64_t prefix, unsigned depth, uint32_t a, uint32_t b)
 {
 	struct tree *t = &d->tree[kind];
@@ -80,12 +103,8 @@ int directory_point(struct draft *d, uint8_t kind, uint64_t prefix, unsigned dep
 
 	if (slot == NULL)
 		return -ENOMEM;
-	if (depth < t->root_bits) {
-		cnt = (size_t)1 << (t->root_bits - depth);
-		for (size_t i = 0; i < cnt; i++)
-			slot[i] = slot_make(0, i < cnt / 2 ? a : b);
-		return 0;
-	}
+	if (depth < t->root_bits)
+		return slots_point(d, slot, (size_t)1 << (t->root_bits - depth), a, b);
 	if (slot_bits(*slot) == 0) {
 		*slot = slot_make(0, a);
 		return 0;
@@ -100,33 +119,37 @@ int directory_point(struct draft *d, uint8_t kind, uint64_t prefix, unsigned dep
 	return 0;
 }
 
-/* One bit of the slot's node becomes a bit of the root: the halves of the node are nodes of their own. */
-static int slot_halve(struct draft *d, uint64_t slot, uint64_t out[2])
+/*
+ * One bit of the slot's node becomes a bit of the root: the halves of the node are nodes of their own. root_bits: with that bit.
+ * A half that is one block becomes a slot without a node: a block that is as shallow as the root stands in slots alone, or
+ * the next bit would leave it in two nodes, and who visits the tree would meet it twice.
+ */
+static int slot_halve(struct draft *d, uint64_t slot, unsigned root_bits, uint64_t out[2])
 {
 	unsigned bits = slot_bits(slot);
 	size_t half = bits == 0 ? 0 : (size_t)1 << (bits - 1);
 	const uint32_t *refs;
-	uint32_t ref[2];
+	uint32_t ref;
 
 	if (bits == 0) {
 		out[0] = out[1] = slot;
 		return 0;
 	}
 	refs = tree_node_refs(d->base, (uint32_t)slot);
-	for (unsigned side = 0; side < 2; side++) {
-		ref[side] = refs[side * half];
-		if (bits == 1)
+	for (unsigned side = 0; side < 2; side++, refs += half) {
+		if (((const struct block *)arena_at(d->base, refs[0]))->depth <= root_bits) {
+			out[side] = slot_make(0, refs[0]);
 			continue;
-		ref[side] = node_new(d, half * sizeof(uint32_t));
-		if (ref[side] == 0) {
-			if (side > 0)
-				arena_release(d->arena, ref[0]);
+		}
+		ref = node_new(d, half * sizeof(uint32_t));
+		if (ref == 0) {
+			if (side > 0 && slot_bits(out[0]) > 0)
+				arena_release(d->arena, (uint32_t)out[0]);
 			return -ENOMEM;
 		}
-		memcpy(tree_node_refs(d->base, ref[side]), refs + side * half, half * sizeof(uint32_t));
+		memcpy(tree_node_refs(d->base, ref), refs, half * sizeof(uint32_t));
+		out[side] = slot_make(bits - 1, ref);
 	}
-	out[0] = slot_make(bits - 1, ref[0]);
-	out[1] = slot_make(bits - 1, ref[1]);
 	return 0;
 }
 
@@ -143,7 +166,7 @@ static int root_double(struct draft *d, struct tree *t)
 		return -ENOMEM;
 	slots = tree_root_slots(d->base, root);
 	for (size_t i = 0; i < cnt; i++) {
-		if (slot_halve(d, old[i], &slots[i * 2]) == 0)
+		if (slot_halve(d, old[i], t->root_bits + 1u, &slots[i * 2]) == 0)
 			continue;
 		for (size_t k = 0; k < i * 2; k++)
 			if (slot_bits(slots[k]) > 0)

@@ -150,13 +150,13 @@ static void hashes_that_begin_alike_are_told_apart(void **state)
 	struct rng r = {3};
 
 	(void)state;
-	for (unsigned zone = 0; zone < 10; zone++) {
+	for (unsigned zone = 0; zone < 13; zone++) {
 		uint8_t hash[NSEC3_HASH_LEN], owner[NAME_LEN_MAX],
 			rdata[6 + NSEC3_HASH_LEN] = {1, [5] = NSEC3_HASH_LEN};
 		const uint8_t *expected;
-		struct snapshot *s;
+		struct snapshot *s, *next;
+		struct model m, few;
 		struct denial d;
-		struct model m;
 
 		model_init(&m, "example.", 1);
 		model_add(&m, m.apex, DNS_TYPE_NSEC3PARAM, 300, params, sizeof(params));
@@ -176,7 +176,15 @@ static void hashes_that_begin_alike_are_told_apart(void **state)
 			assert_memory_equal(d.rel, expected, d.rel_len);
 			assert_int_equal(d.exact, name_equal(owner, expected));
 		}
+		/* Nearly all go again, and nothing of the directory stays. */
+		model_copy(&few, &m);
+		while (few.cnt > 4)
+			model_remove(&few, few.cnt - 1);
+		model_set_serial(&few, 2);
+		next = model_edit(&m, &few, s, arena, &r);
+		snapshot_retire(next);
 		snapshot_retire(s);
+		model_fini(&few);
 		model_fini(&m);
 	}
 	test_arena_free(arena);
