@@ -10,8 +10,7 @@
 
 #include "dataplane/dns/serial.h"
 
-#define LOG_BURST 20
-#define DAY_S	  86400
+#define DAY_S 86400
 
 void zone_gate_request(const struct zone *zn, struct gate_request *out)
 {
@@ -43,7 +42,7 @@ void zone_judge(struct zone *zn, const struct gate_report *report, struct second
 	e->serial = zn->received.serial;
 	e->timers = zn->received.timers;
 	e->gate = SECONDARY_GATE_PASS;
-	if (report->text[0] != '\0' && log_allow(z->env.log, &z->limit_gate, LOG_BURST, "gate-warning"))
+	if (report->text[0] != '\0' && log_allow(z->env.log, &z->limit_gate, ZONES_LOG_BURST, "gate-warning"))
 		log_event(z->env.log, LOG_WARNING, "gate-warning", zn->config->name_text,
 			  zone_peer_text(zn, peer), "serial=%u reason=%s", e->serial,
 			  log_quote(report->text, quoted, sizeof(quoted)));

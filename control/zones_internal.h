@@ -128,6 +128,9 @@ struct zones {
 	struct zone zone[];
 };
 
+/* A burst of log lines of one kind per second; the rest is counted in one line. */
+#define ZONES_LOG_BURST 20
+
 #define ZONE_PUBLICATIONS                                                                   \
 	(SECONDARY_PUBLISH | SECONDARY_DISCARD | SECONDARY_WITHDRAW | SECONDARY_REPUBLISH | \
 	 SECONDARY_PUBLISH_HELD | SECONDARY_PUBLISH_KEPT)
@@ -181,6 +184,12 @@ void zones_timing_stop(struct zones_timing *t, void (*closed)(void *arg));
 /* The zone has just been changed; at lacks only the moment when every worker has seen it. */
 void zone_time_change(struct zone *zn, const struct timing_stamps *at);
 
+/* zones_transfer.c. Begins a transfer from the primary chosen. Returns 0, or -errno with nothing begun. */
+int zone_start_transfer(struct zone *zn);
+
+/* Counts, keeps and logs that one failed. type: "AXFR" or "IXFR". */
+void zone_transfer_failed(struct zone *zn, const char *type, const char *reason);
+
 /* Whether this primary may be asked for differences: so configured, and not known to refuse. */
 bool zone_gives_ixfr(const struct zone *zn, uint16_t primary);
 
@@ -205,6 +214,12 @@ void zone_cancel(struct zone *zn);
 struct zone_health *zone_health(const struct zone *zn, uint16_t primary);
 
 const struct config_primary *zone_primary(const struct zone *zn, uint16_t primary);
+
+/* What ran for the zone has ended: its place in the queue is another's. */
+void zone_leave_queue(struct zone *zn);
+
+/* Whether the primary asked last could be reached. */
+void zone_note_health(const struct zone *zn, bool reached);
 
 /* Calls and removes the waiters of rounds up to this one. */
 void zone_call_waiters(struct zone *zn, uint32_t round, const char *error);

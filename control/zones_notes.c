@@ -1,16 +1,13 @@
 /* What the state machine notes: log lines and counters. The control loop's thread. */
 #include "control/zones_internal.h"
 
-/* A burst of log lines of one kind per second; the rest is counted in one line. */
-#define LOG_BURST 20
-
 static void log_serials(struct zone *zn, const char *event, const char *reason)
 {
 	struct zones *z = zn->all;
 	char peer[CONFIG_ADDRESS_TEXT_CAP];
 
 	z->cnt[ZONES_CNT_serial_lower]++;
-	if (log_allow(z->env.log, &z->limit_serial, LOG_BURST, event))
+	if (log_allow(z->env.log, &z->limit_serial, ZONES_LOG_BURST, event))
 		log_event(z->env.log, LOG_WARNING, event, zn->config->name_text, zone_peer_text(zn, peer),
 			  "serial=%u primary_serial=%u reason=\"%s\"", zn->secondary.serial,
 			  zn->secondary.primary_serial, reason);
@@ -34,7 +31,7 @@ void zone_take_notes(struct zone *zn, uint32_t what)
 			  "notified_serial=%u serial=%u try=%u reason=\"not to be had yet, asking again\"",
 			  s->wanted, s->serial, s->wanted_tries);
 	if ((what & SECONDARY_NOTE_ELSEWHERE) &&
-	    log_allow(z->env.log, &z->limit_serial, LOG_BURST, "newer-elsewhere"))
+	    log_allow(z->env.log, &z->limit_serial, ZONES_LOG_BURST, "newer-elsewhere"))
 		log_event(z->env.log, LOG_INFO, "newer-elsewhere", name, NULL,
 			  "serial=%u primary_serial=%u pinned=%s reason=\"not taken yet (pin-tolerance)\"",
 			  s->serial, s->primary_serial, zone_primary(zn, s->pinned)->name);

@@ -1,5 +1,5 @@
 /*
- * Carries out what the zones' state machines say: queues, SOA queries, transfers, publication, timers, log lines.
+ * Carries out what the zones' state machines say: queues, SOA queries, timers, and what runs next.
  * The control loop's thread.
  */
 #include "control/zones_internal.h"
@@ -9,21 +9,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "control/onward.h"
 #include "control/random.h"
-
-/* A burst of log lines of one kind per second; the rest is counted in one line. */
-#define LOG_BURST 20
 
 /* A primary that could not be reached so many times in a row is dead until it has not been asked for so long. */
 #define DEAD_FAILURES 3
 #define DEAD_MS	      60000
-
-/* A primary that answers IXFR with an error and AXFR well is asked for AXFR at once for this long. */
-#define NO_IXFR_MS 3600000
-
-/* The same for one that answers a request with an OPT record by an error: FORMERR, NOTIMP or BADVERS (RFC 6891 7). */
-#define NO_EDNS_MS 3600000
 
 /* Timers handled in one turn of the loop: sockets are not kept waiting by a sweep of many zones. */
 #define TIMERS_PER_TURN 4096
@@ -46,7 +36,7 @@ struct zone_health *zone_health(const struct zone *zn, uint16_t primary)
 	return &zn->all->health[zone_primary(zn, primary) - zn->all->env.config->primaries];
 }
 
-static void note_health(const struct zone *zn, bool reached)
+void zone_note_health(const struct zone *zn, bool reached)
 {
 	struct zone_health *h = zone_health(zn, zn->secondary.asked);
 
@@ -146,7 +136,7 @@ static void move_on_notify(struct zone *zn)
 }
 
 /* What ran has ended: makes room for the next. */
-static void leave_queue(struct zone *zn)
+void zone_leave_queue(struct zone *zn)
 {
 	dispatch_drop(zn->queue, &zn->item);
 	zn->queue = NULL;
@@ -157,7 +147,7 @@ static void cancel_running(struct zone *zn)
 {
 	if (zn->queue == zn->all->queries) {
 		refresh_cancel(zn->run.query);
-		leave_queue(zn);
+		zone_leave_queue(zn);
 	} else {
 		xfr_cancel(zn->run.transfer, "ended by an order to transfer the zone anew");
 	}
@@ -234,7 +224,7 @@ static void query_failed(struct zone *zn, const char *reason)
 
 	z->cnt[ZONES_CNT_soa_failures]++;
 	zone_keep_error(zn, "SOA query", reason);
-	if (log_allow(z->env.log, &z->limit_query, LOG_BURST, "soa-failed"))
+	if (log_allow(z->env.log, &z->limit_query, ZONES_LOG_BURST, "soa-failed"))
 		log_event(z->env.log, LOG_WARNING, "soa-failed", zn->config->name_text,
 			  zone_peer_text(zn, peer), "reason=%s", log_quote(reason, quoted, sizeof(quoted)));
 }
@@ -245,8 +235,8 @@ static void on_answered(void *arg, const struct refresh_result *r)
 	struct secondary_event e = {.kind = SECONDARY_EV_NO_ANSWER};
 	char peer[CONFIG_ADDRESS_TEXT_CAP];
 
-	leave_queue(zn);
-	note_health(zn, r->reached);
+	zone_leave_queue(zn);
+	zone_note_health(zn, r->reached);
 	if (!r->ok) {
 		query_failed(zn, r->text);
 		report(zn, &e);
@@ -257,7 +247,7 @@ static void on_answered(void *arg, const struct refresh_result *r)
 	zone_health(zn, zn->secondary.asked)->knows_edns = r->answer.opt.present;
 	zone_health(zn, zn->secondary.asked)->lacks_edns = !r->answer.opt.present;
 	if (!r->answer.authoritative &&
-	    log_allow(zn->all->env.log, &zn->all->limit_aa, LOG_BURST, "soa-not-authoritative"))
+	    log_allow(zn->all->env.log, &zn->all->limit_aa, ZONES_LOG_BURST, "soa-not-authoritative"))
 		log_event(zn->all->env.log, LOG_WARNING, "soa-not-authoritative", zn->config->name_text,
 			  zone_peer_text(zn, peer), "serial=%u reason=\"AA is not set; used all the same\"",
 			  r->answer.soa.serial);
@@ -277,295 +267,6 @@ static int start_query(struct zone *zn)
 			     &zn->run.query);
 }
 
-/* --- IXFR or AXFR --- */
-
-bool zone_gives_ixfr(const struct zone *zn, uint16_t primary)
-{
-	return zone_primary(zn, primary)->ixfr &&
-	       (zn->no_ixfr_until == NULL ||
-		(int64_t)uv_now(zn->all->env.loop) >= zn->no_ixfr_until[primary]);
-}
-
-/* It answered IXFR with an error and gave the whole zone: it does not do IXFR. Without memory it is asked again. */
-static void remember_refusal(struct zone *zn)
-{
-	const struct secondary *s = &zn->secondary;
-
-	if (zn->no_ixfr_until == NULL)
-		zn->no_ixfr_until = calloc(s->primary_cnt, sizeof(zn->no_ixfr_until[0]));
-	if (zn->no_ixfr_until != NULL)
-		zn->no_ixfr_until[s->asked] = (int64_t)uv_now(zn->all->env.loop) + NO_IXFR_MS;
-}
-
-/* Differences are asked for whenever there is a version that they can be from. It is held until the transfer has ended. */
-static void choose_type(struct zone *zn, struct xfr_request *request)
-{
-	const struct snapshot *ours = zone_ours(zn);
-
-	if (zn->secondary.whole || !zone_gives_ixfr(zn, zn->secondary.asked) || ours == NULL)
-		return;
-	zn->base = snapshot_hold(ours);
-	request->qtype = DNS_TYPE_IXFR;
-	request->serial = snapshot_serial(ours);
-	request->base = zn->base;
-}
-
-/* Returns whether there was one: whether IXFR was asked for. */
-static bool drop_base(struct zone *zn)
-{
-	bool had = zn->base != NULL;
-
-	if (had)
-		snapshot_release(zn->base);
-	zn->base = NULL;
-	return had;
-}
-
-static void fell_back(struct zone *zn, const struct xfr_result *r)
-{
-	struct zones *z = zn->all;
-	char peer[CONFIG_ADDRESS_TEXT_CAP], quoted[2 * BUILD_TEXT_CAP];
-
-	z->cnt[ZONES_CNT_ixfr_fallbacks]++;
-	zn->ixfr_fallbacks++;
-	zn->ixfr_refused = r->refused;
-	if (log_allow(z->env.log, &z->limit_fallback, LOG_BURST, "ixfr-failed"))
-		log_event(z->env.log, LOG_WARNING, "ixfr-failed", zn->config->name_text,
-			  zone_peer_text(zn, peer), "serial=%u next=AXFR reason=%s", zn->secondary.serial,
-			  log_quote(r->text, quoted, sizeof(quoted)));
-}
-
-/* --- transfers --- */
-
-static void transfer_failed(struct zone *zn, const char *type, const char *reason)
-{
-	struct zones *z = zn->all;
-	char peer[CONFIG_ADDRESS_TEXT_CAP], quoted[2 * BUILD_TEXT_CAP];
-
-	z->cnt[ZONES_CNT_transfers_failed]++;
-	zn->transfers_failed++;
-	zone_keep_error(zn, "transfer", reason);
-	if (log_allow(z->env.log, &z->limit_transfer, LOG_BURST, "transfer-failed"))
-		log_event(z->env.log, LOG_WARNING, "transfer-failed", zn->config->name_text,
-			  zone_peer_text(zn, peer), "type=%s served=%s reason=%s", type,
-			  zn->secondary.content == SECONDARY_SERVED ? "old-version" : "none",
-			  log_quote(reason, quoted, sizeof(quoted)));
-}
-
-static void log_repairs(const struct zone *zn, const struct xfr_result *r, const char *peer)
-{
-	const struct builder_report *b = &r->report;
-
-	if (r->not_authoritative)
-		log_event(zn->all->env.log, LOG_INFO, "transfer-not-authoritative", zn->config->name_text,
-			  peer,
-			  "reason=\"AA is not set in every message (RFC 5936 2.2.1); used all the same\"");
-	if (b->skipped_outside + b->skipped_duplicate + b->ttl_unequal + b->ttl_top_bit == 0)
-		return;
-	log_event(zn->all->env.log, LOG_WARNING, "transfer-repaired", zn->config->name_text, peer,
-		  "outside_zone=%llu duplicates=%llu ttl_unequal=%llu ttl_top_bit=%llu",
-		  (unsigned long long)b->skipped_outside, (unsigned long long)b->skipped_duplicate,
-		  (unsigned long long)b->ttl_unequal, (unsigned long long)b->ttl_top_bit);
-}
-
-static void log_published(const struct zone *zn, const struct xfr_result *r, bool had, uint32_t old,
-			  const char *peer)
-{
-	char old_text[16] = "none", changes[96] = "";
-
-	if (had)
-		snprintf(old_text, sizeof(old_text), "%u", old);
-	if (r->changes)
-		snprintf(changes, sizeof(changes), " deltas=%llu removed=%llu added=%llu",
-			 (unsigned long long)r->deltas, (unsigned long long)r->removed,
-			 (unsigned long long)r->added);
-	log_event(zn->all->env.log, LOG_NOTICE, "transfer-done", zn->config->name_text, peer,
-		  "type=%s serial=%u old_serial=%s%s records=%llu messages=%llu octets=%llu ms=%.3f "
-		  "notify_to_served_ms=%.3f",
-		  r->changes ? "IXFR" : "AXFR", r->soa.serial, old_text, changes,
-		  (unsigned long long)r->records, (unsigned long long)r->messages,
-		  (unsigned long long)r->octets, (double)zn->transfer_us / 1e3,
-		  (double)zn->notify_to_served_us / 1e3);
-	log_repairs(zn, r, peer);
-}
-
-struct secondary_actions zone_take_version(struct zone *zn, struct secondary_event *e,
-					   const struct timing_stamps *at)
-{
-	bool had = zn->secondary.content != SECONDARY_NO_CONTENT;
-	struct secondary_actions a = zone_event(zn, e);
-	struct timing_stamps published = *at;
-
-	published.published = uv_hrtime();
-	if (had && (a.what & SECONDARY_PUBLISH))
-		zone_time_change(zn, &published);
-	if ((a.what & SECONDARY_PUBLISH) && e->kind == SECONDARY_EV_CHECKED)
-		log_event(zn->all->env.log, LOG_NOTICE, "version-verified", zn->config->name_text, NULL,
-			  "serial=%u reason=\"accepted by the verifier, published\"", e->serial);
-	if (a.what & SECONDARY_CHECK)
-		zone_verify(zn, e, at);
-	return a;
-}
-
-static void transfer_received(struct zone *zn, const struct xfr_result *r)
-{
-	struct secondary_event e = {
-		.kind = SECONDARY_EV_RECEIVED, .has_expire = r->opt.has_expire, .expire = r->opt.expire};
-	struct timing_stamps at = {.notify = zn->notify_ns,
-				   .answered = zn->answered_ns,
-				   .request = r->started_ns,
-				   .first = r->first_ns,
-				   .last = r->last_ns,
-				   .verified = r->built_ns};
-	bool had = zn->secondary.content != SECONDARY_NO_CONTENT;
-	uint32_t old = zn->secondary.serial;
-	struct secondary_actions a;
-	char peer[CONFIG_ADDRESS_TEXT_CAP];
-
-	zone_peer_text(zn, peer);
-	zn->received = (struct zone_version){
-		.snapshot = r->snapshot,
-		.serial = r->soa.serial,
-		.timers = {.refresh = r->soa.refresh, .retry = r->soa.retry, .expire = r->soa.expire},
-		.since = zones_wall_s(),
-	};
-	zone_judge(zn, &r->gate, &e);
-	zn->transfer_started_ns = r->started_ns;
-	zn->octets = r->octets;
-	zn->messages = r->messages;
-	zn->by_ixfr = r->changes;
-	zn->deltas = r->deltas;
-	zn->added = r->changes ? r->added : 0;
-	zn->removed = r->removed;
-	zn->all->cnt[ZONES_CNT_ixfr_ok] += r->changes;
-	if (zn->ixfr_refused)
-		remember_refusal(zn);
-	zn->ixfr_refused = false;
-	zn->last_check = zones_wall_s();
-	a = zone_take_version(zn, &e, &at);
-	if (a.what & SECONDARY_PUBLISH)
-		log_published(zn, r, had, old, peer);
-	else if (a.what & SECONDARY_DISCARD)
-		log_event(zn->all->env.log, LOG_WARNING, "transfer-discarded", zn->config->name_text, peer,
-			  "serial=%u received_serial=%u reason=\"not newer than what is served\"", old,
-			  r->soa.serial);
-}
-
-/* What knows EDNS and says FORMERR to IXFR means IXFR. */
-static bool knows_edns(const struct zone *zn)
-{
-	return zone_health(zn, zn->secondary.asked)->knows_edns;
-}
-
-static void end_without_snapshot(struct zone *zn, const struct xfr_result *r, bool incremental)
-{
-	struct secondary_event e = {
-		.kind = r->up_to_date ? SECONDARY_EV_UP_TO_DATE : SECONDARY_EV_NOT_RECEIVED,
-		.serial = r->soa.serial,
-		.has_expire = r->opt.has_expire,
-		.expire = r->opt.expire,
-		.again = r->edns_refused && !(incremental && knows_edns(zn)),
-		/* One that was ended for another's sake has nothing to do with its form. */
-		.fall_back = incremental && r->reached && !zn->secondary.cut_short};
-
-	zn->ixfr_refused = false;
-	zn->all->cnt[ZONES_CNT_gate_refused] += r->gate.refused;
-	if (e.again)
-		zone_health(zn, zn->secondary.asked)->no_edns_until =
-			(int64_t)uv_now(zn->all->env.loop) + NO_EDNS_MS;
-	else if (!r->ok && e.fall_back)
-		fell_back(zn, r);
-	else if (!r->ok)
-		transfer_failed(zn, incremental ? "IXFR" : "AXFR", r->text);
-	zone_event(zn, &e);
-}
-
-static void note_datagram(const struct zone *zn, const struct xfr_result *r)
-{
-	struct zones *z = zn->all;
-	char peer[CONFIG_ADDRESS_TEXT_CAP], quoted[2 * BUILD_TEXT_CAP];
-
-	z->cnt[ZONES_CNT_ixfr_udp] += r->over_udp;
-	if (r->udp_failure == NULL)
-		return;
-	z->cnt[ZONES_CNT_ixfr_udp_failed]++;
-	if (log_allow(z->env.log, &z->limit_fallback, LOG_BURST, "ixfr-udp-failed"))
-		log_event(z->env.log, LOG_INFO, "ixfr-udp-failed", zn->config->name_text,
-			  zone_peer_text(zn, peer), "next=TCP reason=%s",
-			  log_quote(r->udp_failure, quoted, sizeof(quoted)));
-}
-
-static void on_transferred(void *arg, struct xfr_result *r)
-{
-	struct zone *zn = arg;
-	bool incremental = drop_base(zn);
-
-	if (zn->all->stopping) {
-		if (r->snapshot != NULL)
-			snapshot_retire(r->snapshot);
-		delta_queue_drop(&r->kept);
-		return;
-	}
-	leave_queue(zn);
-	note_health(zn, r->reached);
-	note_datagram(zn, r);
-	TAILQ_INIT(&zn->received_deltas);
-	TAILQ_CONCAT(&zn->received_deltas, &r->kept, link);
-	if (r->snapshot != NULL) {
-		transfer_received(zn, r);
-	} else {
-		end_without_snapshot(zn, r, incremental);
-	}
-	zones_pump(zn->all);
-}
-
-static bool wants_edns(const struct zone *zn)
-{
-	const struct zone_health *h = zone_health(zn, zn->secondary.asked);
-
-	return !h->lacks_edns && (int64_t)uv_now(zn->all->env.loop) >= h->no_edns_until;
-}
-
-static const char *over_text(const struct xfr_request *r)
-{
-	if (r->primary->tls != NULL)
-		return "TLS";
-	return r->udp && r->qtype == DNS_TYPE_IXFR ? "UDP" : "TCP";
-}
-
-/* Returns 0, or -errno with nothing begun. */
-static int start_transfer(struct zone *zn)
-{
-	struct zones *z = zn->all;
-	const struct config_zone *c = zn->config;
-	struct xfr_request request = {
-		.primary = zone_primary(zn, zn->secondary.asked),
-		.qtype = DNS_TYPE_AXFR,
-		.limits = c->limits,
-		.time_max_s = c->transfer_time_max,
-		.idle_max_s = c->transfer_idle_max,
-		.rate_min = c->transfer_rate_min,
-		.messages_max = c->transfer_messages_max,
-		.deltas_max = c->transfer_deltas_max,
-		.keep_max = z->env.onward != NULL ? onward_delta_bytes(z->env.config, c) : 0,
-	};
-	char peer[CONFIG_ADDRESS_TEXT_CAP];
-	int ret;
-
-	memcpy(request.apex, c->name, name_len(c->name));
-	zone_gate_request(zn, &request.gate);
-	request.edns = wants_edns(zn);
-	request.udp = request.primary->ixfr_udp;
-	choose_type(zn, &request);
-	z->cnt[ZONES_CNT_transfers_started]++;
-	log_event(z->env.log, LOG_INFO, "transfer-start", c->name_text, zone_peer_text(zn, peer),
-		  "type=%s over=%s", zn->base != NULL ? "IXFR" : "AXFR", over_text(&request));
-	ret = xfr_start(&z->xfr, &request, on_transferred, zn, &zn->run.transfer);
-	if (ret < 0)
-		drop_base(zn);
-	return ret;
-}
-
 /* --- what runs next --- */
 
 static void start_item(struct dispatch_item *item, bool transfer)
@@ -576,17 +277,17 @@ static void start_item(struct dispatch_item *item, bool transfer)
 	int ret;
 
 	if (is_skipped(zn)) {
-		leave_queue(zn);
+		zone_leave_queue(zn);
 		zone_event(zn, &e);
 		return;
 	}
-	ret = transfer ? start_transfer(zn) : start_query(zn);
+	ret = transfer ? zone_start_transfer(zn) : start_query(zn);
 	if (ret == 0)
 		return;
-	leave_queue(zn);
+	zone_leave_queue(zn);
 	snprintf(reason, sizeof(reason), "cannot begin: %s", uv_strerror(ret));
 	if (transfer)
-		transfer_failed(zn, "AXFR", reason);
+		zone_transfer_failed(zn, "AXFR", reason);
 	else
 		query_failed(zn, reason);
 	zone_event(zn, &e);

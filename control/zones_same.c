@@ -7,8 +7,6 @@
 
 #include "dataplane/dns/protocol.h"
 
-#define LOG_BURST 20
-
 /*
  * What we would answer to the same query, in the primary's form, so that the same reader reads both. Returns its length, or
  * 0: it does not fit.
@@ -86,7 +84,7 @@ bool zone_differs(struct zone *zn, const struct refresh_answer *theirs)
 		return false;
 	zn->primary_differs = true;
 	z->cnt[ZONES_CNT_serial_same]++;
-	if (log_allow(z->env.log, &z->limit_serial, LOG_BURST, "serial-same"))
+	if (log_allow(z->env.log, &z->limit_serial, ZONES_LOG_BURST, "serial-same"))
 		log_event(z->env.log, LOG_WARNING, "serial-same", zn->config->name_text,
 			  zone_peer_text(zn, peer),
 			  "serial=%u reason=\"our serial, and another content: %s differ (same-serial)\"",
