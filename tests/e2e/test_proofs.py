@@ -58,6 +58,8 @@ def is_whole(net, name, rdtype):
     aliases = [r for r in reply.answer if r.rdtype == dns.rdatatype.CNAME]
     ends = {rr.target for r in aliases for rr in r} - {r.name for r in aliases}
     inside = all(end.is_subdomain(APEX) for end in ends)
+    if rdtype == dns.rdatatype.DS and APEX in (ends or {name}):
+        return False  # its parent's to say, whom delv asks here in vain
     # A chain that ends at a cut or in a loop is nothing to validate to the end.
     answered = reply.rcode() == 3 or any(r.rdtype == rdtype for r in reply.answer) or \
         any(r.rdtype == dns.rdatatype.SOA for r in reply.authority)
