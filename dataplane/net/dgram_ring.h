@@ -13,7 +13,8 @@
 
 /*
  * A primary of ten thousand zones tells of all at once, 100,000 a second, and the control loop may be away for some
- * milliseconds. Slots that were never needed are address space and no memory.
+ * milliseconds. A ring that was empty starts with its first slot again, so that slots which were never needed, as many
+ * never waited at once, are address space and no memory.
  */
 #define DGRAM_RING_CAP 4096
 
@@ -25,7 +26,8 @@
 
 struct dgram_ring {
 	alignas(64) _Atomic uint32_t head; /* written by the taker: the next to take */
-	alignas(64) _Atomic uint32_t tail; /* written by the putter: the next to fill */
+	alignas(64) _Atomic uint32_t tail; /* written by the putter, as the next: the next to fill */
+	_Atomic uint32_t first;		   /* what has the first slot; changes only while the ring is empty */
 	alignas(64) struct net_dgram slot[DGRAM_RING_CAP];
 };
 
@@ -34,17 +36,27 @@ static inline void dgram_ring_init(struct dgram_ring *r)
 {
 	atomic_init(&r->head, 0);
 	atomic_init(&r->tail, 0);
+	atomic_init(&r->first, 0);
+}
+
+static inline struct net_dgram *dgram_ring_slot(struct dgram_ring *r, uint32_t position)
+{
+	return &r->slot[(position - atomic_load_explicit(&r->first, memory_order_relaxed)) % DGRAM_RING_CAP];
 }
 
 /* The putter: a slot to fill, or NULL when cap (up to DGRAM_RING_CAP) or more are taken; then dgram_ring_put. */
 static inline struct net_dgram *dgram_ring_room(struct dgram_ring *r, uint32_t cap)
 {
 	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
-
 	// Acquire: the taker's release says that it has finished reading the slot.
-	if (tail - atomic_load_explicit(&r->head, memory_order_acquire) >= cap)
+	uint32_t waiting = tail - atomic_load_explicit(&r->head, memory_order_acquire);
+
+	if (waiting >= cap)
 		return NULL;
-	return &r->slot[tail % DGRAM_RING_CAP];
+	// The taker reads it, and a slot, only once it has seen a later tail: the next dgram_ring_put orders both.
+	if (waiting == 0)
+		atomic_store_explicit(&r->first, tail, memory_order_relaxed);
+	return dgram_ring_slot(r, tail);
 }
 
 static inline void dgram_ring_put(struct dgram_ring *r)
@@ -61,7 +73,7 @@ static inline const struct net_dgram *dgram_ring_next(struct dgram_ring *r)
 
 	if (head == atomic_load_explicit(&r->tail, memory_order_acquire)) // pairs with dgram_ring_put
 		return NULL;
-	return &r->slot[head % DGRAM_RING_CAP];
+	return dgram_ring_slot(r, head);
 }
 
 static inline void dgram_ring_take(struct dgram_ring *r)
