@@ -12,7 +12,7 @@ const struct counter_text answer_counter_text[ANSWER_COUNTER_CNT] = {
 };
 
 /* RFC 6891 6.1.2: root owner, class is our payload size, TTL is extended RCODE 0, version 0, DO. */
-static void set_config(struct answer_engine *e, const struct answer_config *config)
+void answer_engine_set_config(struct answer_engine *e, const struct answer_config *config)
 {
 	e->config = config;
 	for (unsigned i = 0; i < 4; i++) {
@@ -55,7 +55,7 @@ struct answer_engine *answer_engine_new(const struct zonetab *zones, const struc
 		}
 	}
 	e->zone = ZONETAB_SLOT_NONE;
-	set_config(e, config);
+	answer_engine_set_config(e, config);
 	resolver_init(&e->resolver, zones);
 	for (unsigned i = 0; i < ANSWER_BURST_MAX; i++) {
 		struct work *w = &e->work[i];
@@ -77,11 +77,6 @@ void answer_engine_free(struct answer_engine *e)
 	free(e);
 }
 
-void answer_engine_set_config(struct answer_engine *e, const struct answer_config *config)
-{
-	set_config(e, config);
-}
-
 void answer_engine_offer_config(struct answer_engine *e, const struct answer_config *config)
 {
 	/* Pairs with the acquire in answer_engine_set_time: who sees the pointer sees what it leads to. */
@@ -94,7 +89,7 @@ void answer_engine_set_time(struct answer_engine *e, const struct answer_time *n
 
 	e->now = *now;
 	if (offered != NULL && offered != e->config)
-		set_config(e, offered);
+		answer_engine_set_config(e, offered);
 }
 
 unsigned answer_offenders(const struct answer_engine *e, struct rrl_offender out[RRL_OFFENDERS_MAX])
