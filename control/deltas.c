@@ -48,12 +48,26 @@ void delta_recorder_init(struct delta_recorder *r, uint64_t bytes_max)
 	TAILQ_INIT(&r->queue);
 }
 
+/* The last one is complete. Without memory to copy it to it keeps the room it has. */
+static void trim(struct delta_recorder *r)
+{
+	struct delta *d = r->last;
+	uint8_t *octets;
+
+	if (d == NULL || d->len == r->room)
+		return;
+	octets = realloc(d->octets, d->len);
+	if (octets != NULL)
+		d->octets = octets;
+}
+
 static struct delta *begin(struct delta_recorder *r, uint32_t serial)
 {
 	struct delta *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
+	trim(r);
 	d->refs = 1;
 	d->from = serial;
 	TAILQ_INSERT_TAIL(&r->queue, d, link);
@@ -112,16 +126,6 @@ static bool record(struct delta_recorder *r, const struct delta_record *rec)
 	return true;
 }
 
-void delta_queue_drop(struct delta_queue *q)
-{
-	struct delta *d;
-
-	while ((d = TAILQ_FIRST(q)) != NULL) {
-		TAILQ_REMOVE(q, d, link);
-		delta_release(d);
-	}
-}
-
 void delta_recorder_add(struct delta_recorder *r, const struct delta_record *rec)
 {
 	if (r->failed || record(r, rec))
@@ -133,6 +137,7 @@ void delta_recorder_add(struct delta_recorder *r, const struct delta_record *rec
 
 void delta_recorder_take(struct delta_recorder *r, struct delta_queue *out)
 {
+	trim(r);
 	TAILQ_INIT(out);
 	TAILQ_CONCAT(out, &r->queue, link);
 	r->last = NULL;
@@ -149,6 +154,7 @@ struct deltas {
 	pthread_mutex_t lock; /* guards all below; held for some pointers, never for octets */
 	struct delta_queue ages;
 	uint64_t bytes, cnt, evicted;
+	uint64_t waiting; /* of bytes: in nobody's queue here; at most bytes_max */
 	uint32_t slots;
 	uint32_t count_max;
 	uint64_t bytes_max;
@@ -199,6 +205,69 @@ void deltas_free(struct deltas *s)
 	free(s);
 }
 
+/* Under lock. The oldest of all is the oldest of its zone too. Ends at the latest with what waits. */
+static void make_room(struct deltas *s)
+{
+	while (s->bytes > s->bytes_max) {
+		drop_first(s, &s->kept[TAILQ_FIRST(&s->ages)->slot]);
+		s->evicted++;
+	}
+}
+
+/* Under lock. */
+static void stop_waiting(struct deltas *s, struct delta *d)
+{
+	s->waiting -= cost(d);
+	s->bytes -= cost(d);
+	d->waits_in = NULL;
+}
+
+void deltas_wait(struct deltas *s, struct delta_queue *q)
+{
+	uint64_t bytes = 0, cnt = 0;
+	struct delta *d;
+	bool fit;
+
+	/* All of them do, or none. */
+	if (TAILQ_EMPTY(q) || TAILQ_FIRST(q)->waits_in != NULL)
+		return;
+	TAILQ_FOREACH(d, q, link)
+	{
+		bytes += cost(d);
+		cnt++;
+	}
+	pthread_mutex_lock(&s->lock);
+	fit = s->waiting + bytes <= s->bytes_max;
+	if (fit) {
+		s->waiting += bytes;
+		s->bytes += bytes;
+		make_room(s);
+	} else {
+		s->evicted += cnt;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (!fit)
+		delta_queue_drop(q);
+	TAILQ_FOREACH(d, q, link) d->waits_in = s;
+}
+
+void delta_queue_drop(struct delta_queue *q)
+{
+	struct delta *d;
+
+	while ((d = TAILQ_FIRST(q)) != NULL) {
+		struct deltas *s = d->waits_in;
+
+		TAILQ_REMOVE(q, d, link);
+		if (s != NULL) {
+			pthread_mutex_lock(&s->lock);
+			stop_waiting(s, d);
+			pthread_mutex_unlock(&s->lock);
+		}
+		delta_release(d);
+	}
+}
+
 /* Under lock. */
 static void keep(struct deltas *s, struct kept *k, uint32_t slot, struct delta *d)
 {
@@ -207,6 +276,8 @@ static void keep(struct deltas *s, struct kept *k, uint32_t slot, struct delta *
 	if (last != NULL && last->to != d->from)
 		while (k->cnt > 0)
 			drop_first(s, k);
+	if (d->waits_in != NULL)
+		stop_waiting(s, d);
 	d->slot = slot;
 	TAILQ_INSERT_TAIL(&k->queue, d, link);
 	TAILQ_INSERT_TAIL(&s->ages, d, age_link);
@@ -215,11 +286,7 @@ static void keep(struct deltas *s, struct kept *k, uint32_t slot, struct delta *
 	s->bytes += cost(d);
 	if (k->cnt > s->count_max)
 		drop_first(s, k);
-	/* The oldest of all is the oldest of its zone too. */
-	while (s->bytes > s->bytes_max) {
-		drop_first(s, &s->kept[TAILQ_FIRST(&s->ages)->slot]);
-		s->evicted++;
-	}
+	make_room(s);
 }
 
 void deltas_publish(struct deltas *s, uint32_t slot, struct delta_queue *q)

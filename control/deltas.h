@@ -2,7 +2,8 @@
  * The differences between successive versions of the zones, kept to be served as IXFR (RFC 1995): recorded as they come
  * in, by the builder threads; stored and cut by the control loop; read by the stream threads.
  *
- * Bounded by their number for each zone and by their octets over all zones; the oldest go first.
+ * Bounded by their number for each zone and by their octets over all zones; the oldest go first. Those to a version that
+ * waits to be published count with them.
  */
 #pragma once
 
@@ -18,6 +19,7 @@ struct delta {
 	TAILQ_ENTRY(delta) link;     /* in its zone, or in the queue it is recorded to */
 	TAILQ_ENTRY(delta) age_link; /* the store's, over all zones */
 	unsigned refs;		     /* atomic */
+	struct deltas *waits_in;     /* control loop: counted there, not kept there yet; NULL: it is not */
 	uint32_t slot;		     /* the store's: whose it is */
 	uint32_t from, to;	     /* serials */
 	uint32_t record_cnt;
@@ -25,6 +27,8 @@ struct delta {
 	uint8_t *octets;
 };
 TAILQ_HEAD(delta_queue, delta);
+
+struct deltas;
 
 void delta_release(struct delta *d); /* any thread; NULL is fine */
 
@@ -55,15 +59,20 @@ void delta_recorder_add(struct delta_recorder *r, const struct delta_record *rec
 /* What was recorded goes to *out; empty if it is not to be had. The recorder is empty afterwards. */
 void delta_recorder_take(struct delta_recorder *r, struct delta_queue *out);
 
+/* Those that wait in a store are its no longer: it outlives them. */
 void delta_queue_drop(struct delta_queue *q);
 
 /* --- the store --- */
 
-struct deltas;
-
 /* slots: zones; count_max of each, bytes_max of all. NULL when out of memory. */
 struct deltas *deltas_new(uint32_t slots, uint32_t count_max, uint64_t bytes_max);
 void deltas_free(struct deltas *s); /* nobody uses it any more */
+
+/*
+ * Control loop: the version that q leads to waits to be published. Its differences are counted from now on, until they are
+ * published or dropped, and older ones make room; q is empty afterwards if those that wait would be more than bytes_max.
+ */
+void deltas_wait(struct deltas *s, struct delta_queue *q);
 
 /*
  * A version has been published. q: how it was made from the one before, or empty when that is not known, so that what was
@@ -82,9 +91,10 @@ struct delta **deltas_get(struct deltas *s, uint32_t slot, uint32_t from, uint32
 void deltas_put(struct delta **chain, unsigned cnt);
 
 struct deltas_info {
-	uint64_t bytes;
-	uint64_t cnt;
-	uint64_t evicted; /* differences that made room for others */
+	uint64_t bytes; /* with those that wait */
+	uint64_t cnt;	/* kept */
+	uint64_t
+		evicted; /* differences that made room for others, or would have had to wait and found none */
 };
 void deltas_info(struct deltas *s, struct deltas_info *out); /* any thread */
 unsigned deltas_cnt(struct deltas *s, uint32_t slot);	     /* kept of one zone */

@@ -75,6 +75,11 @@ void onward_published(struct onward *o, uint32_t slot, uint32_t serial, struct d
 	notify_out_changed(o->notify, slot);
 }
 
+void onward_wait(struct onward *o, struct delta_queue *deltas)
+{
+	deltas_wait(o->deltas, deltas);
+}
+
 void onward_went_back(struct onward *o, uint32_t slot, uint32_t serial)
 {
 	deltas_go_back(o->deltas, slot, serial);

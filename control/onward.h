@@ -31,6 +31,9 @@ void onward_add_zone(struct onward *o, uint32_t slot, const struct config_zone *
  */
 void onward_published(struct onward *o, uint32_t slot, uint32_t serial, struct delta_queue *deltas);
 
+/* Control loop: these lead to a version that waits to be published. They count, or go (deltas_wait). */
+void onward_wait(struct onward *o, struct delta_queue *deltas);
+
 /* Control loop, right after a version that was served before was published again. */
 void onward_went_back(struct onward *o, uint32_t slot, uint32_t serial);
 
@@ -42,11 +45,11 @@ unsigned onward_target_cnt(const struct onward *o, uint32_t slot);
 void onward_target(const struct onward *o, uint32_t slot, unsigned i, struct notify_out_info *out);
 
 /* What each part counts, as one list. */
-#define ONWARD_COUNTERS(X)                      \
-	XFROUT_COUNTERS(X)                      \
-	NOTIFY_OUT_COUNTERS(X)                  \
-	X(deltas, "differences kept now")       \
-	X(delta_bytes, "octets that they take") \
+#define ONWARD_COUNTERS(X)                                                                           \
+	XFROUT_COUNTERS(X)                                                                           \
+	NOTIFY_OUT_COUNTERS(X)                                                                       \
+	X(deltas, "differences kept now")                                                            \
+	X(delta_bytes, "octets that they take, and those that wait with a version held or verified") \
 	X(deltas_evicted, "differences dropped to stay within delta-bytes")
 
 enum onward_counter {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "control/onward.h"
 #include "dataplane/dns/serial.h"
 
 #define DAY_S 86400
@@ -57,6 +58,14 @@ void zone_judge(struct zone *zn, const struct gate_report *report, struct second
 
 /* --- held --- */
 
+void zone_wait(struct zone *zn)
+{
+	struct onward *onward = zn->all->env.onward;
+
+	if (onward != NULL)
+		onward_wait(onward, &zn->received_deltas);
+}
+
 void zone_hold(struct zone *zn)
 {
 	struct zones *z = zn->all;
@@ -75,6 +84,7 @@ void zone_hold(struct zone *zn)
 	if (held == NULL) {
 		snapshot_retire(zn->received.snapshot);
 	} else {
+		zone_wait(zn);
 		held->version = zn->received;
 		TAILQ_INIT(&held->deltas);
 		TAILQ_CONCAT(&held->deltas, &zn->received_deltas, link);

@@ -151,6 +151,9 @@ void zone_gate_request(const struct zone *zn, struct gate_request *out);
 /* Completes the event about zn->received by its serial, timers and the gate's verdict; logs what it finds. */
 void zone_judge(struct zone *zn, const struct gate_report *report, struct secondary_event *e);
 void zone_hold(struct zone *zn);
+
+/* zn->received is not published at once: its differences count with those that are kept, or go. */
+void zone_wait(struct zone *zn);
 void zone_drop_held(struct zone *zn);
 
 /* Warns, at most once a day, when the signatures of what is served end soon. */

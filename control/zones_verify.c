@@ -292,6 +292,7 @@ void zone_verify(struct zone *zn, const struct secondary_event *e, const struct 
 	v->event = checked;
 	v->at = *at;
 	v->snapshot = snapshot_hold(zn->received.snapshot);
+	zone_wait(zn);
 	zn->verification = v;
 	while (*end != NULL)
 		end = &(*end)->next;

@@ -247,8 +247,10 @@ def test_requests_for_differences_get_the_form_that_fits(net):
 def test_what_an_operator_accepts_or_goes_back_to_is_to_be_had_as_differences(net):
     keys = {"allow-transfer": ["down"], "max-shrink": 10, "keep-versions": 3}
     primary, daemon = with_versions(net, {"defaults": keys}, last=3, hosts=40)
+    before = daemon.counter("onward", "delta_bytes")
     primary.update(ZONE, lab.zone_text(ZONE, 4, hosts=5))
     lab.wait_until(lambda: daemon.zone(ZONE)["held"], 10, "the version is held")
+    assert daemon.counter("onward", "delta_bytes") > before and daemon.counter("onward", "deltas") == 2
     assert serials(ixfr(net, 2)) == [3, 2, 3, 3], "what is held is not told"
     daemon.ctl("zone", "accept", ZONE)
     assert serials(ixfr(net, 2)) == [4, 2, 4, 4], "the difference to it waited with it"

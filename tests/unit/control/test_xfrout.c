@@ -187,17 +187,23 @@ static void put_soa(struct delta_recorder *r, bool deleted, uint32_t serial)
 	put_one(r, deleted, "example.", DNS_TYPE_SOA, 1, soa, sizeof(soa));
 }
 
-static void publish(struct deltas *s, uint32_t slot, uint32_t from, uint32_t to, unsigned more)
+static void come(struct delta_queue *q, uint32_t from, uint32_t to, unsigned more)
 {
 	static const uint8_t octets[1000];
 	struct delta_recorder r;
-	struct delta_queue q;
 
 	delta_recorder_init(&r, 1 << 20);
 	put_soa(&r, true, from);
 	put_soa(&r, false, to);
 	put_one(&r, false, "a.example.", 65300, 1, octets, more);
-	delta_recorder_take(&r, &q);
+	delta_recorder_take(&r, q);
+}
+
+static void publish(struct deltas *s, uint32_t slot, uint32_t from, uint32_t to, unsigned more)
+{
+	struct delta_queue q;
+
+	come(&q, from, to, more);
 	deltas_publish(s, slot, &q);
 }
 
@@ -249,6 +255,56 @@ static void what_is_kept_is_bounded_and_never_has_a_gap(void **state)
 	/* A version that came whole. */
 	deltas_publish(s, 0, &none);
 	assert_int_equal(deltas_cnt(s, 0), 0);
+	deltas_free(s);
+}
+
+static struct deltas_info info_of(struct deltas *s)
+{
+	struct deltas_info info;
+
+	deltas_info(s, &info);
+	return info;
+}
+
+static void what_waits_for_its_version_counts_as_what_is_kept(void **state)
+{
+	struct deltas *s = deltas_new(2, 9, 3000); /* room for two of those below */
+	struct delta_queue first, second, third;
+	uint64_t one;
+
+	(void)state;
+	publish(s, 0, 1, 2, 1000);
+	one = info_of(s).bytes;
+	publish(s, 0, 2, 3, 1000);
+	come(&first, 1, 2, 1000);
+	deltas_wait(s, &first);
+	deltas_wait(s, &first); /* verified, and held */
+	assert_int_equal(info_of(s).bytes, 2 * one);
+	assert_int_equal(info_of(s).evicted, 1);
+	assert_false(is_kept(s, 0, 1, 2));
+	assert_true(is_kept(s, 0, 2, 3));
+	assert_false(is_kept(s, 1, 1, 2));
+	come(&second, 3, 4, 1000);
+	deltas_wait(s, &second);
+	assert_int_equal(info_of(s).bytes, 2 * one);
+	assert_int_equal(info_of(s).cnt, 0);
+	/* What waits does not make room: it was there before. */
+	come(&third, 1, 2, 1000);
+	deltas_wait(s, &third);
+	assert_true(TAILQ_EMPTY(&third));
+	assert_int_equal(info_of(s).bytes, 2 * one);
+	publish(s, 0, 3, 4, 1000);
+	assert_int_equal(info_of(s).bytes, 2 * one);
+	assert_int_equal(info_of(s).cnt, 0);
+	/* Published it is counted once, dropped no more. */
+	deltas_publish(s, 1, &first);
+	assert_int_equal(info_of(s).bytes, 2 * one);
+	assert_true(is_kept(s, 1, 1, 2));
+	delta_queue_drop(&second);
+	assert_int_equal(info_of(s).bytes, one);
+	deltas_publish(s, 1, &second);
+	assert_int_equal(info_of(s).bytes, 0);
+	assert_int_equal(info_of(s).evicted, 4);
 	deltas_free(s);
 }
 
@@ -578,6 +634,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_chain_and_what_it_condenses_to_make_the_same_zone),
 		cmocka_unit_test(what_is_kept_is_bounded_and_never_has_a_gap),
+		cmocka_unit_test(what_waits_for_its_version_counts_as_what_is_kept),
 		cmocka_unit_test(going_back_drops_what_came_after),
 		cmocka_unit_test(a_recording_that_is_too_large_or_out_of_order_keeps_nothing),
 		cmocka_unit_test(a_record_whose_ttl_or_case_alone_changed_stays_in_a_condensed_difference),
