@@ -17,13 +17,14 @@ struct ctl_offer {
 	struct answer_config config;
 };
 
-static json_t *offender(const struct rrl_offender *o, unsigned worker)
+static json_t *offender(const struct rrl_offender *o, const char *place)
 {
 	char text[INET6_ADDRSTRLEN];
 
 	inet_ntop(o->net.family == 4 ? AF_INET : AF_INET6, o->net.addr, text, sizeof(text));
-	return json_pack("{s:s, s:i, s:s, s:I, s:i}", "network", text, "prefix", (int)o->net.prefix, "class",
-			 rrl_class_text[o->class], "limited", (json_int_t)o->count, "worker", (int)worker);
+	return json_pack("{s:s, s:i, s:s, s:I, s:s, s:n}", "network", text, "prefix", (int)o->net.prefix,
+			 "class", rrl_class_text[o->class], "limited", (json_int_t)o->count, "place", place,
+			 "worker");
 }
 
 static int by_count(const void *a, const void *b)
@@ -33,24 +34,42 @@ static int by_count(const void *a, const void *b)
 	return (x->count < y->count) - (x->count > y->count);
 }
 
+/* Whom one engine limited. place: as the section of its counters; worker below 0: it is none's. Returns 0 or -1, out of memory. */
+static int add_offenders(json_t *list, const struct answer_engine *engine, const char *place, int worker)
+{
+	struct rrl_offender found[RRL_OFFENDERS_MAX];
+	unsigned cnt = answer_offenders(engine, found);
+
+	qsort(found, cnt, sizeof(found[0]), by_count);
+	for (unsigned i = 0; i < cnt; i++) {
+		json_t *one = offender(&found[i], place);
+
+		if (json_array_append_new(list, one) < 0)
+			return -1;
+		if (worker >= 0 && json_object_set_new(one, "worker", json_integer(worker)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 void ctl_offenders(struct ctl_conn *conn, const struct ctl_args *args)
 {
 	const struct ctl *ctl = conn->ctl;
-	unsigned workers = net_worker_cnt(ctl->env.net);
+	int workers = (int)net_worker_cnt(ctl->env.net), streams = 0, rc = 0;
 	json_t *list = json_array();
 
-	for (unsigned w = 0; w < workers; w++) {
-		struct rrl_offender found[RRL_OFFENDERS_MAX];
-		unsigned cnt = answer_offenders(ctl->env.engines[w], found);
-
-		qsort(found, cnt, sizeof(found[0]), by_count);
-		for (unsigned i = 0; i < cnt; i++) {
-			if (json_array_append_new(list, offender(&found[i], w)) < 0) {
-				json_decref(list);
-				ctl_reply(conn, NULL);
-				return;
-			}
-		}
+	if (ctl->env.stream != NULL)
+		streams = (int)stream_engine_cnt(ctl->env.stream);
+	for (int i = 0; rc == 0 && i < workers; i++)
+		rc = add_offenders(list, ctl->env.engines[i], "worker", i);
+	if (rc == 0)
+		rc = add_offenders(list, ctl->env.own_engine, "control", -1);
+	for (int i = 0; rc == 0 && i < streams; i++)
+		rc = add_offenders(list, stream_engine(ctl->env.stream, (unsigned)i), "stream", -1);
+	if (rc < 0) {
+		json_decref(list);
+		ctl_reply(conn, NULL);
+		return;
 	}
 	ctl_reply(conn, json_pack("{s:b, s:o}", "limits", (int)(ctl->env.config->answer.rrl.rate > 0),
 				  "offenders", list));

@@ -311,6 +311,16 @@ void stream_counters(const struct stream *s, uint64_t out[STREAM_COUNTER_CNT])
 			out[c] += __atomic_load_n(&s->threads[i].counters[c], __ATOMIC_RELAXED);
 }
 
+unsigned stream_engine_cnt(const struct stream *s)
+{
+	return s->thread_cnt;
+}
+
+const struct answer_engine *stream_engine(const struct stream *s, unsigned i)
+{
+	return s->threads[i].engine;
+}
+
 void stream_offer_config(struct stream *s, const struct answer_config *config)
 {
 	for (unsigned i = 0; i < s->thread_cnt; i++)

@@ -58,7 +58,12 @@ int stream_reload_tls(struct stream *s, char error[TLS_TEXT_CAP]);
 /* Summed over threads. */
 void stream_counters(const struct stream *s, uint64_t out[STREAM_COUNTER_CNT]);
 
-/* The engines' counters, summed. */
+/* The engines, one of each thread: for what any thread may do with them. */
+unsigned stream_engine_cnt(const struct stream *s);
+const struct answer_engine *stream_engine(const struct stream *s, unsigned i);
+
 /* Control loop: as answer_engine_offer_config, for all threads. */
 void stream_offer_config(struct stream *s, const struct answer_config *config);
+
+/* The engines' counters, summed. */
 void stream_answer_counters(const struct stream *s, uint64_t out[ANSWER_COUNTER_CNT]);

@@ -499,10 +499,15 @@ void show_offenders(const json_t *result)
 		printf("there are no rate limits: rate-limit is not configured\n");
 	else if (json_array_size(list) == 0)
 		printf("nobody was limited of late\n");
-	json_array_foreach(list, i, o) printf("%s/%lld  %s  %lld limited of late  worker %lld\n",
-					      json_string_value(json_object_get(o, "network")),
-					      (long long)json_integer_value(json_object_get(o, "prefix")),
-					      json_string_value(json_object_get(o, "class")),
-					      (long long)json_integer_value(json_object_get(o, "limited")),
-					      (long long)json_integer_value(json_object_get(o, "worker")));
+	json_array_foreach(list, i, o)
+	{
+		const json_t *worker = json_object_get(o, "worker");
+
+		printf("%s/%lld  %s  %lld limited of late  %s", text_of(o, "network"),
+		       (long long)json_integer_value(json_object_get(o, "prefix")), text_of(o, "class"),
+		       (long long)json_integer_value(json_object_get(o, "limited")), text_of(o, "place"));
+		if (json_is_integer(worker))
+			printf(" %lld", (long long)json_integer_value(worker));
+		printf("\n");
+	}
 }

@@ -9,10 +9,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
+from signer import KEY, SECRET, key_file
 
 import dns.edns
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.tsigkeyring
 
@@ -21,6 +23,7 @@ NSID, EXPIRE, COOKIE, KEEPALIVE, REPORT_CHANNEL, ZONEVERSION = 3, 9, 10, 11, 18,
 OLD, NEW = "e5e973e5a6b2a43f48e7dc849e37bfcf", "445536bcd2513298075a5d379663c962"
 CLIENT = bytes.fromhex("2464c4abcf10c957")
 BADCOOKIE = 23
+RING = dns.tsigkeyring.from_text({KEY: SECRET})
 
 
 def octets(option):
@@ -202,6 +205,7 @@ def test_options_agree_with_what_a_rival_answers(net, kind):
 
 def test_a_flood_is_limited_and_a_cookie_is_the_way_out(net):
     daemon = served(net, {"server": {"cookie-secrets": secrets(net, OLD)},
+                          "keys": [{"name": KEY, "file": key_file(net)}],
                           "rate-limit": {"rate": 20, "window": "1s", "slip": 1, "ipv4": [32]}})
     _, cookie = cookie_of(net)
     replies = [ask(net, [])[0] for _ in range(60)]
@@ -215,7 +219,16 @@ def test_a_flood_is_limited_and_a_cookie_is_the_way_out(net):
     assert daemon.counter("answer", "rate_slipped") == len(slipped)
     worst = daemon.ctl("offenders")
     assert worst["limits"] and worst["offenders"][0]["class"] == "answer", worst
-    assert worst["offenders"][0]["prefix"] == 32, worst
+    assert worst["offenders"][0]["prefix"] == 32 and worst["offenders"][0]["place"] == "worker", worst
+    signed = dns.message.make_query(ZONE, "SOA")
+    signed.use_tsig(RING, dns.name.from_text(KEY))
+    wire = signed.to_wire()
+    with net.udp() as s:
+        for _ in range(100):
+            s.send(wire)
+    lab.wait_until(lambda: [o for o in daemon.ctl("offenders")["offenders"] if o["place"] == "control" and
+                            o["worker"] is None], 10, "the control loop limits too")
+    assert "limited of late  control" in daemon.ctl_raw("offenders").stdout
 
 
 if __name__ == "__main__":

@@ -213,6 +213,16 @@ int stream_reload_tls(struct stream *s, char error[TLS_TEXT_CAP])
 	return 0;
 }
 
+unsigned stream_engine_cnt(const struct stream *s)
+{
+	return 1;
+}
+
+const struct answer_engine *stream_engine(const struct stream *s, unsigned i)
+{
+	return NULL;
+}
+
 void stream_offer_config(struct stream *s, const struct answer_config *config)
 {
 }
@@ -1318,6 +1328,33 @@ static void status_and_stats_have_their_sections(void **state)
 	client_close(w, &c);
 }
 
+/* Each engine of the stubs has two. */
+static void offenders_of_every_thread_are_told_with_their_place(void **state)
+{
+	static const char *const places[] = {"worker", "worker", "control", "stream"};
+	struct world *w = *state;
+	struct client c = client_new(w);
+	json_t *a, *list;
+
+	w->ctl->env.stream = (struct stream *)w; /* only its address is looked at */
+	a = ask(w, &c, REQ("offenders"));
+	list = json_object_get(result(a), "offenders");
+	assert_int_equal(json_array_size(list), 2 * 4);
+	for (unsigned i = 0; i < 8; i++) {
+		const json_t *o = json_array_get(list, i), *worker = json_object_get(o, "worker");
+
+		assert_string_equal(json_string_value(json_object_get(o, "place")), places[i / 2]);
+		assert_int_equal(json_integer_value(json_object_get(o, "limited")), i % 2 == 0 ? 7 : 3);
+		if (i < 4)
+			assert_int_equal(json_integer_value(worker), i / 2);
+		else
+			assert_true(json_is_null(worker));
+	}
+	json_decref(a);
+	client_close(w, &c);
+	w->ctl->env.stream = NULL;
+}
+
 static void stop_is_answered_and_done(void **state)
 {
 	struct world *w = *state;
@@ -1367,6 +1404,7 @@ int main(void)
 		T(ten_thousand_connections_leave_nothing_behind),
 		T(a_client_that_takes_nothing_is_cut_off),
 		T(status_and_stats_have_their_sections),
+		T(offenders_of_every_thread_are_told_with_their_place),
 		T(stop_is_answered_and_done),
 	};
 
