@@ -348,11 +348,30 @@ static void send_cookie(struct answer_engine *e, struct work *w)
 		send_error(e, w, w->edns.cookie == COOKIE_BAD ? DNS_RCODE_BADCOOKIE : DNS_RCODE_NOERROR);
 }
 
+/*
+ * Whether it is signed and asks over UDP what secondaries ask: that is the control loop's, which has the keys. Before all that
+ * could be wrong with its options, for an error is to be signed as well (RFC 8945 5.3). Whoever wants the control loop to
+ * check a MAC can leave options out, so that no cookie is asked for here costs nothing.
+ */
+static bool leaves_to_keys(struct answer_engine *e, struct work *w)
+{
+	const struct query *q = &w->query;
+
+	if (!e->config->has_keys || w->job->transport != ANSWER_UDP ||
+	    (q->type != DNS_TYPE_SOA && q->type != DNS_TYPE_IXFR))
+		return false;
+	w->job->verdict = ANSWER_NOTIFY;
+	engine_count(e, ANSWER_CNT_notify);
+	return true;
+}
+
 /* A well-formed question. True: a zone has to be found for it. */
 static bool classify(struct answer_engine *e, struct work *w)
 {
 	const struct query *q = &w->query;
 
+	if (q->has_tsig && leaves_to_keys(e, w))
+		return false;
 	if (q->edns_version != 0) {
 		send_error(e, w, DNS_RCODE_BADVERS); /* RFC 6891 6.1.3 */
 		return false;
@@ -362,12 +381,6 @@ static bool classify(struct answer_engine *e, struct work *w)
 	/* Common types lie below all meta types but OPT; RRSIG and most others need no second look either. */
 	if (q->usual && q->type < DNS_TYPE_NXNAME && q->type != DNS_TYPE_OPT)
 		return true;
-	if (q->has_tsig && e->config->has_keys && w->job->transport == ANSWER_UDP &&
-	    (q->type == DNS_TYPE_SOA || q->type == DNS_TYPE_IXFR)) {
-		w->job->verdict = ANSWER_NOTIFY; /* as secondaries ask; the keys are the control loop's */
-		engine_count(e, ANSWER_CNT_notify);
-		return false;
-	}
 	if (q->has_tsig &&
 	    (w->job->transport == ANSWER_UDP || (q->type != DNS_TYPE_AXFR && q->type != DNS_TYPE_IXFR))) {
 		send_bad_key(e, w);

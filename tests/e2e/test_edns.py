@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """EDNS options and rate limits on the wire, read by dnspython; cookies and ZONEVERSION beside what rivals answer."""
 
-import base64
 import os
 import sys
 import time
@@ -148,19 +147,16 @@ def test_a_secret_rolls_over_at_run_time(net):
 
 
 def test_signed_questions_are_answered_with_the_new_secret_and_counted(net):
-    """They are the control loop's, which has the keys; a bad cookie does not get that far."""
-    key, secret = "transfer.key.", base64.b64encode(bytes(range(32))).decode()
-    ring, file = dns.tsigkeyring.from_text({key: secret}), net.dir / "transfer.key"
-    file.write_text(f'key "{key}" {{ algorithm hmac-sha256; secret "{secret}"; }};')
-    file.chmod(0o600)
+    """They are the control loop's, which has the keys: what is wrong with a cookie is told under signature too."""
     daemon = served(net, {"server": {"cookies": "required", "cookie-secrets": secrets(net, OLD)},
-                          "keys": [{"name": key, "file": str(file)}]})
+                          "keys": [{"name": KEY, "file": key_file(net)}]})
 
     def signed(cookie):
         request = dns.message.make_query(ZONE, "SOA", use_edns=0, payload=1232,
                                          options=[dns.edns.GenericOption(COOKIE, cookie)])
-        request.use_tsig(ring, key)
-        reply = dns.message.from_wire(net.exchange(request.to_wire()), keyring=ring, request_mac=request.mac)
+        request.use_tsig(RING, dns.name.from_text(KEY))
+        reply = dns.message.from_wire(net.exchange(request.to_wire()), keyring=RING, request_mac=request.mac)
+        assert reply.had_tsig, reply
         return reply.rcode(), {int(o.otype): octets(o) for o in reply.options}.get(COOKIE)
 
     rcode, cookie = signed(CLIENT)
@@ -171,7 +167,7 @@ def test_signed_questions_are_answered_with_the_new_secret_and_counted(net):
     assert rcode == BADCOOKIE and signed(newer)[0] == dns.rcode.NOERROR, rcode
     assert cookie_of(net, newer)[0] == dns.rcode.NOERROR, "the workers' is the same"
     counters = daemon.ctl("stats")["answer"]["control"]
-    assert counters["queries_udp"] == counters["noerror"] == 2, counters
+    assert counters["queries_udp"] == 4 and counters["noerror"] == counters["badcookie"] == 2, counters
     assert "control" in daemon.ctl_raw("stats").stdout
 
 

@@ -179,6 +179,41 @@ static void a_cookie_that_is_demanded_is_badcookie_over_udp_only(void **state)
 	end(f);
 }
 
+/* With a TSIG that no key of ours is for. */
+static const char *ask_signed(struct fixture *f, const char *question)
+{
+	static const uint8_t tsig[] = {1,   'k', 0,   0,   250, 0,   255, 0,   0,   0,	 0,   0, 29, 11,
+				       'h', 'm', 'a', 'c', '-', 's', 'h', 'a', '2', '5', '6', 0, 0,  0,
+				       0,   0,	 0,   1,   1,	44,  0,	  0,   7,   7,	 0,   0, 0,  0};
+	enum answer_transport transport;
+	uint8_t msg[DNS_MSG_MAX];
+	size_t len = ask_request(question, msg, &transport);
+
+	memcpy(msg + len, tsig, sizeof(tsig));
+	wire_store16(msg + 10, (uint16_t)(wire_load16(msg + 10) + 1));
+	return ask_octets(&f->w, msg, len + sizeof(tsig), transport);
+}
+
+/* RFC 8945 5.3: what is wrong with them is to be said under signature. */
+static void the_options_of_a_signed_question_are_left_to_who_has_the_keys(void **state)
+{
+	static const char *const questions[] = {
+		"example. SOA option=10:" COOKIE_CLIENT, "example. SOA option=10:00",
+		"example. IXFR option=10:" COOKIE_FALSE, "example. SOA version=1"};
+	struct answer_config config = with_cookies(true);
+	struct fixture *f = start(&config);
+
+	assert_int_equal(strncmp(ask_signed(f, questions[0]), "BADCOOKIE\n", 10), 0);
+	end(f);
+	config.has_keys = true;
+	f = start(&config);
+	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
+		assert_string_equal(ask_signed(f, questions[i]), "notify");
+	assert_int_equal(counter(f, ANSWER_CNT_cookie_client), 0);
+	assert_int_equal(counter(f, ANSWER_CNT_badcookie), 0);
+	end(f);
+}
+
 /* A request without question: header, OPT, one option. */
 static const char *ask_empty(struct fixture *f, unsigned code, const char *hex)
 {
@@ -468,6 +503,7 @@ int main(void)
 		cmocka_unit_test(errors_carry_cookies_too),
 		cmocka_unit_test(cookies_that_are_off_are_ignored_whatever_they_are),
 		cmocka_unit_test(a_cookie_that_is_demanded_is_badcookie_over_udp_only),
+		cmocka_unit_test(the_options_of_a_signed_question_are_left_to_who_has_the_keys),
 		cmocka_unit_test(a_cookie_may_be_asked_for_without_a_question),
 		cmocka_unit_test(zoneversion_tells_the_serial_of_the_zone_that_answered),
 		cmocka_unit_test(expire_tells_what_is_left_to_who_asks_for_the_soa),
