@@ -24,20 +24,24 @@ static size_t cut_to_question(uint8_t *msg, size_t len)
 	return wire_in_pos(&in);
 }
 
-/* RFC 8945 5.3.2: header and question with the error, and the TSIG that says which. */
-static void respond_error(struct tsig *tsig, struct answer_job *job, uint64_t now_s)
+/*
+ * RFC 8945 5.3.2: header and question with the error, and the TSIG that says which unless it is FORMERR (5.2). False: there
+ * is no question to cut to, which the engine answers as malformed.
+ */
+static bool respond_error(struct tsig *tsig, struct answer_job *job, uint64_t now_s)
 {
 	uint16_t flags = (uint16_t)(wire_load16(job->msg + 2) & DNS_FLAG_RD);
 	size_t len = cut_to_question(job->msg, job->len);
 
-	job->verdict = ANSWER_DROP;
 	if (len == 0)
-		return;
+		return false;
+	job->verdict = ANSWER_DROP;
 	wire_store16(job->msg + 2, (uint16_t)(DNS_FLAG_QR | flags | tsig_rcode(tsig->verdict)));
 	if (tsig_sign_error(tsig, job->msg, job->cap, now_s, &len) < 0)
-		return;
+		return true;
 	job->len = (uint32_t)len;
 	job->verdict = ANSWER_SEND;
+	return true;
 }
 
 /* False: answered, as the signature is not good. */
@@ -52,8 +56,8 @@ static bool check_signature(const struct asker *a, struct tsig *tsig, struct ans
 		job->len = (uint32_t)len;
 		return true;
 	case TSIG_NONE:
-	case TSIG_FORMERR: /* the engine says so too */
 		return true;
+	case TSIG_FORMERR: /* not of the record's layout alone: 5.2.2.1 */
 	case TSIG_BADKEY:
 	case TSIG_BADSIG:
 	case TSIG_BADTIME:
@@ -64,8 +68,7 @@ static bool check_signature(const struct asker *a, struct tsig *tsig, struct ans
 	case TSIG_PEER_ERROR:
 		break;
 	}
-	respond_error(tsig, job, now_s);
-	return false;
+	return !respond_error(tsig, job, now_s);
 }
 
 static void begin_transfer(struct asker *a, struct tsig *tsig, struct answer_job *job,
@@ -89,16 +92,21 @@ static void begin_transfer(struct asker *a, struct tsig *tsig, struct answer_job
 		job->verdict = len > 0 ? ANSWER_SEND : ANSWER_DROP;
 }
 
-/* RFC 8945 5.3: a datagram that the signature would make too long is cut and says so. payload: what the client takes. */
+/*
+ * RFC 8945 5.3: a datagram that the signature would make too long is cut and says so, with RCODE 0. payload: what the client
+ * takes.
+ */
 static void sign(struct tsig *tsig, struct answer_job *job, size_t payload, uint64_t now_s)
 {
 	size_t len = job->len;
 
-	if (tsig->state == TSIG_STATE_UNUSED)
+	if (tsig->verdict != TSIG_OK)
 		return;
 	if (job->transport == ANSWER_UDP && len + tsig_room(tsig) > payload) {
+		uint16_t flags = (uint16_t)(wire_load16(job->msg + 2) & ~DNS_RCODE_MASK);
+
 		len = cut_to_question(job->msg, len);
-		wire_store16(job->msg + 2, (uint16_t)(wire_load16(job->msg + 2) | DNS_FLAG_TC));
+		wire_store16(job->msg + 2, (uint16_t)(flags | DNS_FLAG_TC));
 	}
 	if (len == 0 || tsig_sign_response(tsig, job->msg, job->cap, now_s, &len) < 0)
 		job->verdict = ANSWER_DROP;

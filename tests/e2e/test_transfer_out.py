@@ -274,7 +274,8 @@ def test_memory_for_differences_is_bounded_over_all_zones(net):
 # --- signed questions over UDP ---
 
 def test_a_signed_question_for_the_soa_gets_a_signed_answer(net):
-    net.knotd({ZONE: lab.zone_text(ZONE, 1)})
+    labels = ".".join(c * 63 for c in "xyz")
+    net.knotd({ZONE: lab.zone_text(ZONE, 1).replace("hostmaster", f"{labels}.elsewhere.")})
     start(net, change=onward(secondary(key=KEY), keys=KEYS))
     net.wait_serial(ZONE, 1)
     for source in (None, lab.STRANGER):
@@ -287,12 +288,23 @@ def test_a_signed_question_for_the_soa_gets_a_signed_answer(net):
     bad = dns.message.make_query(ZONE, "SOA")
     bad.use_tsig(dns.tsigkeyring.from_text({KEY: OTHER_SECRET}), dns.name.from_text(KEY))
     assert net.exchange(bad.to_wire())[3] & 15 == dns.rcode.NOTAUTH
-    # Too long with its signature for a client without EDNS: cut, and signed all the same.
-    query = dns.message.make_query("x" * 63 + "." + "y" * 63 + "." + "z" * 63 + "." + ZONE, "SOA")
+    # A name error that only without its signature fits a client without EDNS: cut, and signed all the same.
+    query = dns.message.make_query(f"{labels}.{ZONE}", "SOA")
     query.use_tsig(RING, dns.name.from_text(KEY))
     wire = net.exchange(query.to_wire())
     reply = dns.message.from_wire(wire, keyring=RING, request_mac=query.mac)
-    assert reply.had_tsig and len(wire) <= 512
+    assert reply.had_tsig and len(wire) <= 512 and not reply.authority
+    assert reply.flags & dns.flags.TC and reply.rcode() == dns.rcode.NOERROR
+    # A MAC of five octets is malformed, not only wrong (RFC 8945 5.2.2.1).
+    for tcp in (False, True):
+        reply = dns.message.from_wire(net.exchange(with_short_mac(query.to_wire()), tcp=tcp))
+        assert reply.rcode() == dns.rcode.FORMERR and not reply.had_tsig
+
+
+def with_short_mac(wire):
+    """Of a message signed with hmac-sha256: what follows the algorithm is 6 + 2 + 2 + 32 + 6 octets."""
+    data_len, = struct.unpack("!H", wire[-63:-61])
+    return wire[:-63] + struct.pack("!H", data_len - 27) + wire[-61:-40] + b"\0\5" + wire[-38:-33] + wire[-6:]
 
 
 # --- TLS ---
