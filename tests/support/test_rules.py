@@ -60,6 +60,8 @@ BROKEN = {
     "types_have_no_typedef": [{"control/main.c": HEAD + "typedef struct foo {\n\tint i;\n} foo_t;\n"},
                               {"control/main.c": HEAD + "typedef int foo;\n"}],
     "secrets_are_compared_in_constant_time": [{"control/tsig.c": FUNCTION % "memcmp(a, b, 16);"}],
+    "timers_do_not_go_by_the_calendar": [{"control/main.c": FUNCTION % "i = time(NULL);"},
+                                         {"control/main.c": FUNCTION % "clock_gettime(CLOCK_REALTIME, &i);"}],
     "unsafe_string_functions_are_not_used": [{"control/main.c": FUNCTION % "sprintf(a, b);"}],
     "sources_are_built": [{"control/forgotten.c": HEAD}],
     "no_clause_about_answers_is_left_out": [

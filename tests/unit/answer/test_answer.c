@@ -14,6 +14,7 @@
 
 #define DIGEST_0 "0000000000000000000000000000000000000000000000000000000000000000"
 #define LABEL_50 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee"
+#define LABEL_41 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddf"
 
 static const char example_zone[] =
 	"$TTL 3600\n"
@@ -84,6 +85,11 @@ static const char child_zone[] = "$TTL 60\n"
 				 "ns A 192.0.2.10\n"
 				 "www A 192.0.2.13\n";
 
+static const char moved_zone[] = "$TTL 60\n"
+				 "@ SOA ns.elsewhere. hostmaster 1 7200 900 1209600 300\n"
+				 "@ NS ns.elsewhere.\n"
+				 "@ DNAME example.\n";
+
 /* A chain made by hand, and one signature, to see that it comes along. */
 static const char nsec_zone[] = "$TTL 60\n"
 				"@ SOA ns h 1 2 3 4 60\n@ NS ns.elsewhere.\n@ NSEC b NS SOA NSEC\n"
@@ -111,6 +117,7 @@ static int setup(void **state)
 	ask_add_zone(w, "other.", other_zone);
 	ask_add_zone(w, "child.example.", child_zone);
 	ask_add_zone(w, "only.child.test.", child_zone);
+	ask_add_zone(w, "moved.test.", moved_zone);
 	ask_add_zone(w, "lost.sub.example.", child_zone);
 	ask_add_marker(w, "notloaded.", child_zone, ZONE_NOT_LOADED);
 	ask_add_marker(w, "expired.", child_zone, ZONE_EXPIRED);
@@ -506,11 +513,27 @@ static void a_dname_into_another_zone_is_followed(void **state)
 	       "an x.wild.example. 3600 A 192.0.2.6\n");
 }
 
+static void a_dname_at_an_apex_is_for_all_names_below_it(void **state)
+{
+	ASK_IS(*state, "www.moved.test. AAAA",
+	       "NOERROR aa\nan moved.test. 60 DNAME example.\nan www.moved.test. 60 CNAME www.example.\n"
+	       "an www.example. 3600 AAAA 2001:db8::1\n");
+	ASK_IS(*state, "moved.test. NS", "NOERROR aa\nan moved.test. 60 NS ns.elsewhere.\n");
+}
+
 static void a_dname_that_makes_the_name_too_long_is_yxdomain(void **state)
 {
-	ASK_IS(*state, LABEL_50 ".dlong.example. A",
-	       "YXDOMAIN aa\nan dlong.example. 3600 DNAME " LABEL_50 "." LABEL_50 "." LABEL_50 "." LABEL_50
-	       ".example.\n");
+	static const char yxdomain[] = "YXDOMAIN aa\nan dlong.example. 3600 DNAME " LABEL_50 "." LABEL_50
+				       "." LABEL_50 "." LABEL_50 ".example.\n";
+	const char *text;
+
+	ASK_IS(*state, LABEL_50 ".dlong.example. A", yxdomain);
+	ASK_IS(*state, LABEL_41 "x.dlong.example. A", yxdomain);
+	/* 255 octets */
+	text = ask(*state, LABEL_41 ".dlong.example. A");
+	assert_int_equal(lines_with(text, "NOERROR aa"), 1);
+	assert_int_equal(lines_with(text, "an " LABEL_41 ".dlong.example. 3600 CNAME " LABEL_41 "." LABEL_50),
+			 1);
 }
 
 static void a_dname_onto_itself_ends(void **state)
@@ -983,6 +1006,7 @@ int main(void)
 		TEST(data_below_a_dname_are_occluded),
 		TEST(a_dname_to_the_root_drops_the_suffix),
 		TEST(a_dname_into_another_zone_is_followed),
+		TEST(a_dname_at_an_apex_is_for_all_names_below_it),
 		TEST(a_dname_that_makes_the_name_too_long_is_yxdomain),
 		TEST(a_dname_onto_itself_ends),
 		TEST(an_answer_that_does_not_fit_is_truncated_and_empty),

@@ -850,6 +850,12 @@ static void a_worker_on_the_main_cpu_is_a_warning(void **state)
 	assert_int_equal(l.rc, 0);
 	assert_non_null(strstr(l.errors, ":2:64: warning: dataplane.workers[0]: CPU 0 is main-cpu too"));
 	unload(&l);
+}
+
+static void no_zones_are_a_warning(void **state)
+{
+	struct loaded l;
+
 	load(&l, BASE);
 	assert_int_equal(l.rc, 0);
 	assert_non_null(strstr(l.errors, "warning: zones: none are configured"));
@@ -1171,6 +1177,7 @@ int main(void)
 		cmocka_unit_test(paths_and_names_must_fit_where_they_go),
 		cmocka_unit_test(cpus_are_those_of_the_machine),
 		cmocka_unit_test(a_worker_on_the_main_cpu_is_a_warning),
+		cmocka_unit_test(no_zones_are_a_warning),
 		cmocka_unit_test(a_missing_file_says_so),
 		cmocka_unit_test(errors_are_cut_at_a_line_and_counted),
 		cmocka_unit_test(a_hundred_thousand_zones_load),
