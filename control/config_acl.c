@@ -109,6 +109,8 @@ int config_make_peers(struct config *c)
 				       c->primaries[i].address.sa.sa_family == AF_INET ? 32 : 128);
 	for (unsigned i = 0; i < c->secondary_cnt; i++)
 		rules[cnt++] = rule_of(&c->secondaries[i].address, c->secondaries[i].prefix);
+	for (unsigned i = 0; i < cnt; i++)
+		rules[i].number = i + 1;
 	if (cnt > 0)
 		acl = acl_new(rules, cnt);
 	if (acl != NULL)

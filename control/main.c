@@ -129,19 +129,13 @@ static size_t answer_signed(struct daemon *d, struct net_dgram *dgram, const uni
 	return job.verdict == ANSWER_SEND ? job.len : 0;
 }
 
-static bool is_notify(const struct net_dgram *dgram)
-{
-	return dgram->len >= DNS_HEADER_LEN &&
-	       (wire_load16(dgram->msg + 2) & DNS_OPCODE_MASK) == DNS_OPCODE_NOTIFY << DNS_OPCODE_SHIFT;
-}
-
 static void ring_answer(struct daemon *d, struct net_dgram *dgram, uint64_t now)
 {
 	union config_sockaddr client;
 	size_t len;
 
 	client_address(dgram, &client);
-	if (is_notify(dgram))
+	if (dgram->is_notify)
 		len = zones_notify(d->zones, dgram->msg, dgram->len, sizeof(dgram->msg), &client, now);
 	else
 		len = answer_signed(d, dgram, &client);

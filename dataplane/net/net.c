@@ -296,7 +296,7 @@ int net_dgram_reply(struct net *n, const struct net_dgram *d)
 	if (d->worker >= n->worker_cnt || d->port >= n->port_cnt || d->len > NET_DGRAM_MAX)
 		return -EINVAL;
 	w = &n->workers[d->worker];
-	room = dgram_ring_room(w->replies, DGRAM_RING_CAP);
+	room = dgram_ring_room(w->replies);
 	if (room == NULL) {
 		// The one counter of a worker that the control loop writes.
 		atomic_fetch_add_explicit(&w->counter[NET_CNT_notify_reply_full], 1, memory_order_relaxed);

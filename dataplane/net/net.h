@@ -48,7 +48,10 @@ struct net_config {
 	const uint16_t *worker_cpus; /* one worker per entry; worker i polls queue i of every port */
 	unsigned worker_cnt;
 	uint16_t main_cpu;
-	/* Whom control expects requests of: they have the whole ring, strangers little of it. NULL: nobody. Outlives net. */
+	/*
+	 * Whom control expects requests of, each a rule with a number from 1: each has a share of the ring, strangers together a
+	 * small one. NULL: nobody. Outlives net.
+	 */
 	const struct acl *peers;
 	uint32_t memory_mb; /* huge pages for packets; 0: ordinary memory (--no-huge) */
 	const char *prefix; /* EAL --file-prefix */
@@ -76,20 +79,22 @@ void net_stop(struct net *n);
 void net_close(struct net *n); /* ports, XDP program, TAPs, EAL */
 
 /*
- * A request that a worker handed to the control loop (NOTIFY): the octets, who sent it, and what is needed to send
- * the answer back the way it came. Through a bounded lock-free ring per worker; a full ring is a counted drop. A few
- * strangers' requests are enough to fill their part of it, so that a flood of theirs keeps no peer's out.
+ * A request that a worker handed to the control loop (NOTIFY, a question that is signed): the octets, who sent it, and what
+ * is needed to send the answer back the way it came. Through a bounded lock-free ring per worker, which no sender can take
+ * from the others (share.h); what finds no place is a counted drop.
  */
 #define NET_DGRAM_MAX 1500
 
 struct net_dgram {
 	uint8_t family; /* 4 or 6 */
+	bool is_notify;
 	uint8_t client[16];
 	uint8_t server[16];
 	uint16_t client_port; /* host order */
 	uint16_t len;
 	uint16_t port; /* where it came in */
 	uint16_t worker;
+	uint16_t share; /* whose slot it takes in the ring; the worker's, stays */
 	uint16_t l2_len;
 	uint8_t l2[22]; /* Ethernet header with up to two VLAN tags, as received */
 	uint8_t msg[NET_DGRAM_MAX];
@@ -102,44 +107,50 @@ bool net_dgram_recv(struct net *n, struct net_dgram *out);
 int net_dgram_reply(struct net *n, const struct net_dgram *d);
 
 /* Declared in one list like ANSWER_COUNTERS; per worker. The module completes the list as it grows. */
-#define NET_COUNTERS(X)                                                                                 \
-	X(rx_packets, "frames received")                                                                \
-	X(tx_packets, "responses sent")                                                                 \
-	X(rx_queries, "frames that carried a DNS request for a listen address")                         \
-	X(rx_partial_checksum,                                                                          \
-	  "requests whose UDP checksum the sender left to its virtual device (veth); accepted")         \
-	X(tx_full, "responses dropped because the transmit queue was full")                             \
-	X(punt, "frames for the exception port: neither ours nor bad")                                  \
-	X(punt_sent, "frames that the exception port took")                                             \
-	X(punt_full, "frames dropped because the exception port did not take them")                     \
-	X(punt_size, "frames dropped because they are longer than the exception port takes")            \
-	X(punt_none, "frames dropped because they were not ours and the port has no exception port")    \
-	X(exception_packets, "frames sent from the exception port to the wire")                         \
-	X(exception_full, "frames from the exception port dropped because the transmit queue was full") \
-	X(drop_runt, "dropped: frame too short for its headers")                                        \
-	X(drop_ip_header, "dropped: bad IP header (version, length, checksum, source route)")           \
-	X(drop_ip_length, "dropped: IP length exceeds the frame")                                       \
-	X(drop_udp_length, "dropped: UDP length below 8 or beyond the IP length")                       \
-	X(drop_udp_checksum, "dropped: wrong UDP checksum, or none over IPv6")                          \
-	X(drop_source, "dropped: source address or port that is never answered")                        \
-	X(drop_room, "dropped: no room for a response in the frame's buffer")                           \
-	X(drop_answer, "dropped by the answer engine; its own counters say why")                        \
-	X(notify_requests, "NOTIFY and signed requests handed to the control loop")                     \
-	X(notify_ring_full, "NOTIFY dropped because the ring to the control loop was full")             \
-	X(notify_stranger,                                                                              \
-	  "NOTIFY and signed requests from no peer's address, dropped because enough of them waited")   \
-	X(notify_reply_full, "NOTIFY responses dropped because the ring to the worker was full")        \
-	X(notify_no_buffer, "NOTIFY responses dropped because the packet buffers had run out")          \
-	X(notify_port_away, "NOTIFY responses dropped because their port was removed")                  \
-	X(drop_notify_size, "NOTIFY requests or responses dropped because they were too large")         \
-	X(turns, "turns of the worker loop")                                                            \
-	X(turns_idle, "turns without a packet")                                                         \
-	X(sleeps, "times the worker slept")                                                             \
-	X(cycles_rx, "clock cycles in receive bursts that brought frames")                              \
-	X(cycles_parse, "clock cycles in reading and sorting frames")                                   \
-	X(cycles_answer, "clock cycles in the answer engine")                                           \
-	X(cycles_tx, "clock cycles in response headers and transmit bursts")                            \
-	X(cycles_busy, "clock cycles of turns with a packet, whatever they did")                        \
+#define NET_COUNTERS(X)                                                                                      \
+	X(rx_packets, "frames received")                                                                     \
+	X(tx_packets, "responses sent")                                                                      \
+	X(rx_queries, "frames that carried a DNS request for a listen address")                              \
+	X(rx_partial_checksum,                                                                               \
+	  "requests whose UDP checksum the sender left to its virtual device (veth); accepted")              \
+	X(tx_full, "responses dropped because the transmit queue was full")                                  \
+	X(punt, "frames for the exception port: neither ours nor bad")                                       \
+	X(punt_sent, "frames that the exception port took")                                                  \
+	X(punt_full, "frames dropped because the exception port did not take them")                          \
+	X(punt_size, "frames dropped because they are longer than the exception port takes")                 \
+	X(punt_none, "frames dropped because they were not ours and the port has no exception port")         \
+	X(exception_packets, "frames sent from the exception port to the wire")                              \
+	X(exception_full, "frames from the exception port dropped because the transmit queue was full")      \
+	X(drop_runt, "dropped: frame too short for its headers")                                             \
+	X(drop_ip_header, "dropped: bad IP header (version, length, checksum, source route)")                \
+	X(drop_ip_length, "dropped: IP length exceeds the frame")                                            \
+	X(drop_udp_length, "dropped: UDP length below 8 or beyond the IP length")                            \
+	X(drop_udp_checksum, "dropped: wrong UDP checksum, or none over IPv6")                               \
+	X(drop_source, "dropped: source address or port that is never answered")                             \
+	X(drop_room, "dropped: no room for a response in the frame's buffer")                                \
+	X(drop_answer, "dropped by the answer engine; its own counters say why")                             \
+	X(notify_requests, "NOTIFY handed to the control loop")                                              \
+	X(notify_share, "NOTIFY dropped because its sender had its share of the ring to the control loop")   \
+	X(notify_stranger, "NOTIFY from no peer's address, dropped because enough of them waited")           \
+	X(notify_ring_full, "NOTIFY dropped because the ring to the control loop was full")                  \
+	X(signed_requests, "signed questions handed to the control loop, which has the keys")                \
+	X(signed_share, "signed questions dropped because their sender had its share of the ring")           \
+	X(signed_stranger, "signed questions from no peer's address, dropped because enough of them waited") \
+	X(signed_ring_full, "signed questions dropped because the ring to the control loop was full")        \
+	X(notify_reply_full,                                                                                 \
+	  "responses of the control loop dropped because the ring to the worker was full")                   \
+	X(notify_no_buffer, "responses of the control loop dropped because the packet buffers had run out")  \
+	X(notify_port_away, "responses of the control loop dropped because their port was removed")          \
+	X(drop_notify_size,                                                                                  \
+	  "NOTIFY, signed questions or responses to them dropped because they were too large")               \
+	X(turns, "turns of the worker loop")                                                                 \
+	X(turns_idle, "turns without a packet")                                                              \
+	X(sleeps, "times the worker slept")                                                                  \
+	X(cycles_rx, "clock cycles in receive bursts that brought frames")                                   \
+	X(cycles_parse, "clock cycles in reading and sorting frames")                                        \
+	X(cycles_answer, "clock cycles in the answer engine")                                                \
+	X(cycles_tx, "clock cycles in response headers and transmit bursts")                                 \
+	X(cycles_busy, "clock cycles of turns with a packet, whatever they did")                             \
 	X(cycles_idle, "clock cycles of turns without one, sleep included")
 
 enum net_counter {

@@ -4,6 +4,8 @@
  */
 #include "dataplane/net/worker.h"
 
+#include "dataplane/dns/protocol.h"
+#include "dataplane/dns/wire.h"
 #include "dataplane/net/capture_ring.h"
 #include "dataplane/net/idle.h"
 #include "dataplane/zone/acl.h"
@@ -138,18 +140,36 @@ static void sort_frame(struct worker *w, const struct port *p, struct burst *b, 
 	}
 }
 
-/* A slot for a request of this client; NULL, counted: there is none for one like him. */
-static struct net_dgram *request_room(struct worker *w, uint8_t family, const uint8_t *client)
+static bool is_notify(const struct answer_job *job)
 {
-	bool peer = w->peers != NULL && acl_allows(w->peers, family, client);
-	struct net_dgram *d = dgram_ring_room(w->requests, peer ? DGRAM_RING_CAP : DGRAM_RING_STRANGERS);
+	return job->len >= DNS_HEADER_LEN &&
+	       (wire_load16(job->msg + 2) & DNS_OPCODE_MASK) == DNS_OPCODE_NOTIFY << DNS_OPCODE_SHIFT;
+}
 
-	if (d == NULL)
-		count(w, peer ? NET_CNT_notify_ring_full : NET_CNT_notify_stranger, 1);
+/* A slot for a request of this client; NULL, counted: there is none for one like him. */
+static struct net_dgram *request_room(struct worker *w, bool notify, uint8_t family, const uint8_t *client)
+{
+	static const enum net_counter told[][2] = {
+		[SHARE_PLACE] = {NET_CNT_signed_requests, NET_CNT_notify_requests},
+		[SHARE_USED] = {NET_CNT_signed_share, NET_CNT_notify_share},
+		[SHARE_STRANGER] = {NET_CNT_signed_stranger, NET_CNT_notify_stranger},
+		[SHARE_FULL] = {NET_CNT_signed_ring_full, NET_CNT_notify_ring_full},
+	};
+	uint32_t peer = w->peers == NULL ? 0 : acl_number(w->peers, family, client);
+	uint16_t share = share_of(!notify, peer);
+	enum share_verdict verdict = dgram_ring_ask(w->requests, share);
+	struct net_dgram *d;
+
+	count(w, told[verdict][notify], 1);
+	if (verdict != SHARE_PLACE)
+		return NULL;
+	d = dgram_ring_room(w->requests);
+	d->is_notify = notify;
+	d->share = share;
 	return d;
 }
 
-/* A NOTIFY goes to the control loop as a copy; the frame is done with. */
+/* A NOTIFY or a signed question goes to the control loop as a copy; the frame is done with. */
 static void hand_over(struct worker *w, const struct port *p, const struct packet *pk,
 		      const struct answer_job *job, const struct rte_mbuf *m)
 {
@@ -161,7 +181,7 @@ static void hand_over(struct worker *w, const struct port *p, const struct packe
 		count(w, NET_CNT_drop_notify_size, 1);
 		return;
 	}
-	d = request_room(w, pk->family, packet_client(pk, frame));
+	d = request_room(w, is_notify(job), pk->family, packet_client(pk, frame));
 	if (d == NULL)
 		return;
 	d->family = pk->family;
@@ -175,7 +195,6 @@ static void hand_over(struct worker *w, const struct port *p, const struct packe
 	memcpy(d->l2, frame, pk->l3_at);
 	memcpy(d->msg, job->msg, job->len);
 	dgram_ring_put(w->requests);
-	count(w, NET_CNT_notify_requests, 1);
 }
 
 /* Stage 4, the frame's part: headers and offload flags of one response. */

@@ -1,6 +1,6 @@
 /*
  * Access lists. Prefixes nest or are apart, so the addresses where one begins or ends cut the address space into ranges with
- * one verdict each; what is kept are the places where the verdict changes, in order. Contracts in the header.
+ * one verdict each; what is kept are the places where the verdict, or whose it is, changes, in order. Contracts in the header.
  */
 #include "dataplane/zone/acl.h"
 
@@ -12,6 +12,7 @@
 /* From this address on. IPv4 addresses stand in the high half of the first word. */
 struct edge {
 	uint64_t at[2];
+	uint32_t number;
 	bool allow;
 };
 
@@ -70,13 +71,14 @@ bool acl_same_net(const struct net_prefix *a, const struct net_prefix *b)
 /* What a rule covers: from first to what is before behind, which is 0 where the address space ends. */
 struct range {
 	uint64_t first[2], behind[2];
+	uint32_t number;
 	uint8_t prefix;
 	bool allow;
 };
 
 static struct range range_of(const struct acl_rule *rule)
 {
-	struct range r = {.prefix = rule->net.prefix, .allow = rule->allow};
+	struct range r = {.prefix = rule->net.prefix, .allow = rule->allow, .number = rule->number};
 	uint64_t mask[2];
 	unsigned __int128 at = 0;
 
@@ -128,7 +130,8 @@ static void judge_edges(struct edges *e, const struct range *ranges, unsigned cn
 		while (next < cnt && !below(edge.at, ranges[next].first))
 			open[open_cnt++] = &ranges[next++];
 		edge.allow = open_cnt > 0 ? open[open_cnt - 1]->allow : otherwise;
-		if (kept == 0 || e->v[kept - 1].allow != edge.allow)
+		edge.number = open_cnt > 0 ? open[open_cnt - 1]->number : 0;
+		if (kept == 0 || e->v[kept - 1].allow != edge.allow || e->v[kept - 1].number != edge.number)
 			e->v[kept++] = edge;
 	}
 	e->cnt = kept;
@@ -185,7 +188,8 @@ void acl_free(struct acl *a)
 	free(a);
 }
 
-bool acl_allows(const struct acl *a, uint8_t family, const uint8_t *addr)
+/* The last edge at or before the address. */
+static const struct edge *find(const struct acl *a, uint8_t family, const uint8_t *addr)
 {
 	const struct edges *e = &a->family[family_index(family)];
 	unsigned low = 0, high = e->cnt; /* the edge lies in [low, high) */
@@ -200,5 +204,15 @@ bool acl_allows(const struct acl *a, uint8_t family, const uint8_t *addr)
 		else
 			low = mid;
 	}
-	return e->v[low].allow;
+	return &e->v[low];
+}
+
+bool acl_allows(const struct acl *a, uint8_t family, const uint8_t *addr)
+{
+	return find(a, family, addr)->allow;
+}
+
+uint32_t acl_number(const struct acl *a, uint8_t family, const uint8_t *addr)
+{
+	return find(a, family, addr)->number;
 }

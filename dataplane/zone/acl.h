@@ -16,10 +16,11 @@ struct acl;
 struct acl_rule {
 	struct net_prefix net;
 	bool allow;
+	uint32_t number; /* for acl_number; 0 where nobody asks */
 };
 
 /*
- * A prefix that is named twice (acl_same_net) has one verdict. NULL: out of memory. May be freed once nobody has it and a
+ * A prefix that is named twice (acl_same_net) has one verdict, and the number of one of the two. NULL: out of memory. May be freed once nobody has it and a
  * grace period is over.
  */
 struct acl *acl_new(const struct acl_rule *rules, unsigned cnt);
@@ -30,3 +31,6 @@ bool acl_same_net(const struct net_prefix *a, const struct net_prefix *b);
 
 /* addr: 4 or 16 octets. Hot path: a binary search. */
 bool acl_allows(const struct acl *a, uint8_t family, const uint8_t *addr);
+
+/* The number of the rule that decides; 0: the address is in none. The same search. */
+uint32_t acl_number(const struct acl *a, uint8_t family, const uint8_t *addr);

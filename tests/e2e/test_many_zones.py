@@ -159,8 +159,8 @@ def test_all_zones_of_a_primary_that_tells_of_them_at_once_become_current(net):
         # While one is asked for what is told of it is remembered, and that is one more query.
         assert asked <= NOTIFY_ZONES * 2, (asked, came)
     full = sum(w["counters"][c] for w in daemon.ctl("stats")["net"]["workers"]
-               for c in ("notify_ring_full", "notify_reply_full"))
-    print(f"    {full} found a ring full, {daemon.ctl('stats')['ports'][0]['counters']['port_rx_missed']} were lost before")
+               for c in ("notify_share", "notify_ring_full", "notify_reply_full"))
+    print(f"    {full} found no room in a ring, {daemon.ctl('stats')['ports'][0]['counters']['port_rx_missed']} were lost before")
     # The rings hold more than this.
     assert full == 0 or NOTIFY_ZONES > 1000, full
     assert daemon.counter("net", "notify_stranger") == 0

@@ -41,19 +41,29 @@ static bool inside(const struct net_prefix *n, uint8_t family, const uint8_t *ad
 	return true;
 }
 
-static bool searched(const struct acl_rule *rules, unsigned cnt, uint8_t family, const uint8_t *addr)
+/* The rule that decides, or NULL. */
+static const struct acl_rule *searched(const struct acl_rule *rules, unsigned cnt, uint8_t family,
+				       const uint8_t *addr)
 {
-	bool verdict = true;
-	int longest = -1;
+	const struct acl_rule *found = NULL;
 
 	for (unsigned i = 0; i < cnt; i++)
-		verdict &= !rules[i].allow;
+		if (inside(&rules[i].net, family, addr) &&
+		    (found == NULL || rules[i].net.prefix > found->net.prefix))
+			found = &rules[i];
+	return found;
+}
+
+static void check_address(const struct acl *a, const struct acl_rule *rules, unsigned cnt, uint8_t family,
+			  const uint8_t *addr)
+{
+	const struct acl_rule *rule = searched(rules, cnt, family, addr);
+	bool otherwise = true;
+
 	for (unsigned i = 0; i < cnt; i++)
-		if (inside(&rules[i].net, family, addr) && rules[i].net.prefix > longest) {
-			longest = rules[i].net.prefix;
-			verdict = rules[i].allow;
-		}
-	return verdict;
+		otherwise &= !rules[i].allow;
+	assert_int_equal(acl_allows(a, family, addr), rule != NULL ? rule->allow : otherwise);
+	assert_int_equal(acl_number(a, family, addr), rule != NULL ? rule->number : 0);
 }
 
 static void check_around(const struct acl *a, const struct acl_rule *rules, unsigned cnt,
@@ -75,8 +85,7 @@ static void check_around(const struct acl *a, const struct acl_rule *rules, unsi
 				addr[i] = (uint8_t)v;
 				carry = v < 0 ? -1 : v > 255;
 			}
-			assert_int_equal(acl_allows(a, n->family, addr),
-					 searched(rules, cnt, n->family, addr));
+			check_address(a, rules, cnt, n->family, addr);
 		}
 }
 
@@ -95,6 +104,7 @@ static void the_longest_prefix_decides(void **state)
 
 			random_net(&seed, &rules[cnt].net);
 			rules[cnt].allow = next(&seed) % 3 == 0;
+			rules[cnt].number = next(&seed) % 4;
 			for (unsigned i = 0; i < cnt; i++)
 				again |= acl_same_net(&rules[i].net, &rules[cnt].net);
 			if (again)
@@ -120,7 +130,8 @@ static void hosts_may_be_named_more_than_once(void **state)
 		rules[i] = (struct acl_rule){.net = {.family = i < 6 ? 4 : 6,
 						     .prefix = i < 6 ? 32 : 128,
 						     .addr = {10, 0, 0, (uint8_t)(i % 3)}},
-					     .allow = true};
+					     .allow = true,
+					     .number = i % 3};
 	a = acl_new(rules, 9);
 	assert_non_null(a);
 	for (unsigned i = 0; i < 9; i++)

@@ -422,23 +422,29 @@ static void peers_are_the_primaries_and_the_secondaries(void **state)
 		bool peer;
 	} cases[] = {
 		{4, {192, 0, 2, 1}, true},
-		{4, {192, 0, 2, 2}, false},
+		{4, {192, 0, 2, 2}, true},
+		{4, {192, 0, 2, 3}, false},
 		{4, {198, 51, 100, 255}, true},
 		{4, {198, 51, 101, 0}, false},
 		{6, {0x20, 0x01, 0x0d, 0xb8, [15] = 1}, true},
 		{6, {0x20, 0x01, 0x0d, 0xb8, [15] = 2}, false},
 	};
+	uint32_t number[sizeof(cases) / sizeof(cases[0])];
 	struct loaded l;
 
 	(void)state;
 	load_good(&l, BASE "primaries:\n"
 			   "  - {name: one, address: 192.0.2.1}\n"
 			   "  - {name: again, address: 192.0.2.1, port: 5353}\n"
+			   "  - {name: beside, address: 192.0.2.2}\n"
 			   "  - {name: six, address: \"2001:db8::1\"}\n"
 			   "secondaries: [{name: down, address: 198.51.100.0/24}]\n");
-	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_int_equal(acl_allows(l.config->net.peers, cases[i].family, cases[i].addr),
-				 cases[i].peer);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		number[i] = acl_number(l.config->net.peers, cases[i].family, cases[i].addr);
+		assert_int_equal(number[i] != 0, cases[i].peer);
+		for (unsigned k = 0; k < i; k++)
+			assert_true(number[k] != number[i] || number[i] == 0);
+	}
 	unload(&l);
 	load_good(&l, BASE);
 	assert_null(l.config->net.peers);

@@ -326,8 +326,17 @@ static void from_group_mac(struct frame *f)
 	}
 ORDER(order_full, ORDER_FULL)
 ORDER(order_drop, ORDER_DROP)
-ORDER(order_notify, ORDER_NOTIFY)
 ORDER(order_transfer, ORDER_TRANSFER)
+
+static void order_notify(struct frame *f)
+{
+	frame_hand_over(f, true);
+}
+
+static void order_signed(struct frame *f)
+{
+	frame_hand_over(f, false);
+}
 
 #define V4                  \
 	{                   \
@@ -375,6 +384,7 @@ const struct form forms[] = {
 	{"transfer_over_udp", V4, order_transfer, C(drop_answer), 0},
 	{"notify", V4, order_notify, C(notify_requests), 0},
 	{"notify_over_ipv6_with_two_tags", TAGS(6, 2), order_notify, C(notify_requests), 0},
+	{"signed_question", V4, order_signed, C(signed_requests), 0},
 	{"request_without_room_for_a_response", V4, NULL, C(drop_room), PLACE_AT_END},
 	{"no_octets", V4, empty, C(drop_runt), 0},
 	{"runt_in_ethernet", V4, cut_ethernet, C(drop_runt), 0},

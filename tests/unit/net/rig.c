@@ -147,8 +147,8 @@ static struct dgram_ring *new_ring(void)
 
 static struct acl *new_peers(void)
 {
-	struct acl_rule rules[2] = {{.net = {.family = 4, .prefix = 32}, .allow = true},
-				    {.net = {.family = 6, .prefix = 128}, .allow = true}};
+	struct acl_rule rules[2] = {{.net = {.family = 4, .prefix = 32}, .allow = true, .number = 1},
+				    {.net = {.family = 6, .prefix = 128}, .allow = true, .number = 2}};
 	struct acl *peers;
 
 	memcpy(rules[0].net.addr, their4, sizeof(their4));

@@ -24,7 +24,7 @@ struct rig {
 	struct port port;
 	struct worker worker;
 	struct packet_listen *listen;
-	struct acl *peers; /* their4 and their6 */
+	struct acl *peers; /* their4 and their6, one each */
 	struct rte_mempool *pool;
 	char *args[RIG_ARGS];
 	uint16_t id[2]; /* DPDK's ports, by side */
