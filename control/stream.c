@@ -18,34 +18,37 @@ const struct counter_text stream_counter_text[STREAM_COUNTER_CNT] = {
 #undef X
 };
 
-static bool is_peer(const struct stream *s, const union config_sockaddr *client)
+/* The sender's number; 0: a stranger. */
+static uint32_t peer_number(const struct stream *s, const union config_sockaddr *client)
 {
 	const struct acl *peers = s->env.config->net.peers;
 
 	if (peers == NULL)
-		return false;
+		return 0;
 	if (client->sa.sa_family == AF_INET)
-		return acl_allows(peers, 4, (const uint8_t *)&client->in4.sin_addr);
-	return acl_allows(peers, 6, client->in6.sin6_addr.s6_addr);
+		return acl_number(peers, 4, (const uint8_t *)&client->in4.sin_addr);
+	return acl_number(peers, 6, client->in6.sin6_addr.s6_addr);
 }
 
 static bool hand_over(struct stream_thread *t, struct stream_notify *n)
 {
 	struct stream *s = t->stream;
-	bool room, peer = is_peer(s, &n->client);
 
-	pthread_mutex_lock(&s->lock);
-	room = s->queue_cnt < (peer ? STREAM_NOTIFY_MAX : STREAM_NOTIFY_STRANGERS);
-	if (room) {
-		TAILQ_INSERT_TAIL(&s->queue, n, link);
-		s->queue_cnt++;
-	}
-	pthread_mutex_unlock(&s->lock);
-	if (room)
+	switch (stream_queue_put(&s->queue, n, peer_number(s, &n->client))) {
+	case SHARE_PLACE:
 		uv_async_send(&s->async);
-	else
-		stream_count(t, peer ? STREAM_CNT_notify_full : STREAM_CNT_notify_stranger, 1);
-	return room;
+		return true;
+	case SHARE_USED:
+		stream_count(t, STREAM_CNT_notify_share, 1);
+		break;
+	case SHARE_STRANGER:
+		stream_count(t, STREAM_CNT_notify_stranger, 1);
+		break;
+	case SHARE_FULL:
+		stream_count(t, STREAM_CNT_notify_full, 1);
+		break;
+	}
+	return false;
 }
 
 bool stream_notify_send(struct stream_thread *t, struct stream_conn *conn, int udp_fd,
@@ -74,34 +77,25 @@ bool stream_notify_send(struct stream_thread *t, struct stream_conn *conn, int u
 	return true;
 }
 
-static struct stream_notify *take(struct stream *s)
-{
-	struct stream_notify *n;
-
-	pthread_mutex_lock(&s->lock);
-	n = TAILQ_FIRST(&s->queue);
-	if (n != NULL) {
-		TAILQ_REMOVE(&s->queue, n, link);
-		s->queue_cnt--;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
+/* Bounded: a storm must not keep the loop from its timers. The rest comes in its next turn. */
 static void on_queue(uv_async_t *async)
 {
 	struct stream *s = async->data;
-	struct stream_notify *n;
 
-	while ((n = take(s)) != NULL) {
-		struct stream_thread *t = n->thread;
+	for (unsigned i = 0; i < STREAM_NOTIFY_MAX; i++) {
+		struct stream_notify *n = stream_queue_take(&s->queue);
+		struct stream_thread *t;
 
+		if (n == NULL)
+			return;
+		t = n->thread;
 		n->len = zones_notify(s->env.zones, n->msg, n->len, sizeof(n->msg), &n->client, n->rx_ns);
 		pthread_mutex_lock(&t->lock);
 		TAILQ_INSERT_TAIL(&t->replies, n, link);
 		pthread_mutex_unlock(&t->lock);
 		stream_thread_wake(t);
 	}
+	uv_async_send(async);
 }
 
 static int threads_open(struct stream *s, struct net_error *err)
@@ -207,7 +201,7 @@ static void shared_free(struct stream *s)
 	stream_clients_free(s->clients);
 	tls_server_free(s->tls);
 	pthread_mutex_destroy(&s->tls_lock);
-	pthread_mutex_destroy(&s->lock);
+	stream_queue_fini(&s->queue);
 }
 
 int stream_reload_tls(struct stream *s, char error[TLS_TEXT_CAP])
@@ -238,8 +232,7 @@ int stream_start(const struct stream_env *env, struct stream **out, struct net_e
 	if (s == NULL)
 		goto no_memory;
 	s->env = *env;
-	TAILQ_INIT(&s->queue);
-	pthread_mutex_init(&s->lock, NULL);
+	stream_queue_init(&s->queue);
 	pthread_mutex_init(&s->tls_lock, NULL);
 	s->async.data = s;
 	s->conns_max = conns_max(s);
@@ -292,12 +285,8 @@ void stream_stop(struct stream *s, void (*done)(void *arg), void *arg)
 
 void stream_free(struct stream *s)
 {
-	struct stream_notify *n;
-
 	if (s == NULL)
 		return;
-	while ((n = take(s)) != NULL)
-		free(n);
 	threads_close(s);
 	shared_free(s);
 	free(s);

@@ -26,19 +26,20 @@ int stream_start(const struct stream_env *env, struct stream **out, struct net_e
 void stream_stop(struct stream *s, void (*done)(void *arg), void *arg);
 void stream_free(struct stream *s);
 
-#define STREAM_COUNTERS(X)                                                                      \
-	X(accepted, "connections accepted")                                                     \
-	X(closed_idle, "connections closed after the idle time-out")                            \
-	X(closed_limit, "connections refused or closed because of a limit")                     \
-	X(closed_error, "connections closed after an error or a malformed stream")              \
-	X(requests, "DNS messages received")                                                    \
-	X(responses, "DNS messages sent")                                                       \
-	X(open, "connections open now")                                                         \
-	X(refused_client, "connections refused: the client has as many as it may")              \
-	X(tls_opened, "TLS handshakes completed")                                               \
-	X(tls_resumed, "TLS handshakes that resumed a session")                                 \
-	X(tls_failed, "TLS connections that failed, in the handshake or after it")              \
-	X(notify_full, "NOTIFY dropped because too many were on their way to the control loop") \
+#define STREAM_COUNTERS(X)                                                                                \
+	X(accepted, "connections accepted")                                                               \
+	X(closed_idle, "connections closed after the idle time-out")                                      \
+	X(closed_limit, "connections refused or closed because of a limit")                               \
+	X(closed_error, "connections closed after an error or a malformed stream")                        \
+	X(requests, "DNS messages received")                                                              \
+	X(responses, "DNS messages sent")                                                                 \
+	X(open, "connections open now")                                                                   \
+	X(refused_client, "connections refused: the client has as many as it may")                        \
+	X(tls_opened, "TLS handshakes completed")                                                         \
+	X(tls_resumed, "TLS handshakes that resumed a session")                                           \
+	X(tls_failed, "TLS connections that failed, in the handshake or after it")                        \
+	X(notify_full, "NOTIFY dropped because too many were on their way to the control loop")           \
+	X(notify_share, "NOTIFY dropped because its sender had its share of the way to the control loop") \
 	X(notify_stranger, "NOTIFY from no peer's address, dropped because enough of them waited")
 
 enum stream_counter {

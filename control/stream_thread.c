@@ -219,7 +219,7 @@ static void udp_turn(struct stream_thread *t, int fd)
 
 static void reply_turn(struct stream_thread *t)
 {
-	struct stream_notify_queue replies = TAILQ_HEAD_INITIALIZER(replies);
+	struct stream_notify_list replies = TAILQ_HEAD_INITIALIZER(replies);
 	struct stream_notify *n;
 
 	pthread_mutex_lock(&t->lock);

@@ -7,12 +7,10 @@
  */
 #pragma once
 
-#include <pthread.h>
-#include <sys/queue.h>
-
 #include "control/asker.h"
 #include "control/stream.h"
 #include "control/stream_clients.h"
+#include "control/stream_queue.h"
 
 enum stream_fd_kind {
 	STREAM_FD_LISTENER,
@@ -27,23 +25,6 @@ struct stream_fd {
 	enum stream_fd_kind kind;
 	int fd;
 };
-
-struct stream_conn;
-struct stream_thread;
-
-/* A NOTIFY on its way to the control loop and back. The loop owns it between the two queues. */
-struct stream_notify {
-	TAILQ_ENTRY(stream_notify) link;
-	struct stream_thread *thread;
-	struct stream_conn
-		*conn; /* stream thread only: NULL when the client has left meanwhile, or came by UDP */
-	int udp_fd;    /* where it came in if by UDP, else -1 */
-	union config_sockaddr client;
-	uint64_t rx_ns;
-	size_t len;
-	uint8_t msg[NET_DGRAM_MAX];
-};
-TAILQ_HEAD(stream_notify_queue, stream_notify);
 
 struct stream_conn {
 	struct stream_fd fd;
@@ -81,7 +62,7 @@ struct stream_thread {
 	uint64_t now_ms;
 	struct asker asker;   /* with engine */
 	pthread_mutex_t lock; /* guards replies */
-	struct stream_notify_queue replies;
+	struct stream_notify_list replies;
 	bool stop;			       /* written by the control loop, read by the thread */
 	uint64_t counters[STREAM_COUNTER_CNT]; /* written by the thread, read by anyone */
 };
@@ -120,10 +101,6 @@ static inline void stream_count(struct stream_thread *t, enum stream_counter c, 
 	__atomic_store_n(&t->counters[c], t->counters[c] + (uint64_t)n, __ATOMIC_RELAXED);
 }
 
-/* NOTIFYs between the stream threads and the control loop; more are dropped. A stranger's only while there are few. */
-#define STREAM_NOTIFY_MAX	256
-#define STREAM_NOTIFY_STRANGERS 16
-
 struct stream {
 	struct stream_env env;
 	struct stream_thread *threads;
@@ -136,9 +113,7 @@ struct stream {
 	struct stream_clients *clients; /* NULL: no limit per client */
 	pthread_mutex_t tls_lock;	/* guards tls */
 	struct tls_server *tls;		/* NULL: not served */
-	pthread_mutex_t lock;		/* guards queue and queue_cnt */
-	struct stream_notify_queue queue;
-	unsigned queue_cnt;
+	struct stream_queue queue;
 };
 
 /* Octets of responses one batch may hold: each response may be as large as a message can be. */
