@@ -74,24 +74,34 @@ static void conn_active(struct stream_thread *t, struct stream_conn *c)
 	TAILQ_INSERT_TAIL(&t->conns, c, link);
 }
 
-/* Keeps what the socket did not take. Nothing is pending. Returns 0 or -errno. */
+/* Behind what is pending already. Returns 0 or -ENOMEM. */
+static int conn_keep(struct stream_conn *c, const uint8_t *octets, uint32_t len)
+{
+	uint8_t *tx = realloc(c->tx, c->tx_len + len);
+
+	if (tx == NULL)
+		return -ENOMEM;
+	memcpy(tx + c->tx_len, octets, len);
+	c->tx = tx;
+	c->tx_len += len;
+	return 0;
+}
+
+/*
+ * Keeps what the socket did not take. Something may be pending: a batch, when the reply of the control loop to the request
+ * behind it is there. Nothing more is answered until that has left, so more than these two it never is. Returns 0 or -errno.
+ */
 static int conn_send_octets(struct stream_conn *c, const uint8_t *octets, uint32_t len)
 {
-	ssize_t sent = send(c->fd.fd, octets, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t sent = 0;
 
+	if (c->tx == NULL)
+		sent = send(c->fd.fd, octets, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR)
 		return -errno;
 	if (sent < 0)
 		sent = 0;
-	if ((uint32_t)sent < len) {
-		c->tx_len = len - (uint32_t)sent;
-		c->tx_sent = 0;
-		c->tx = malloc(c->tx_len);
-		if (c->tx == NULL)
-			return -ENOMEM;
-		memcpy(c->tx, octets + sent, c->tx_len);
-	}
-	return 0;
+	return (uint32_t)sent < len ? conn_keep(c, octets + sent, len - (uint32_t)sent) : 0;
 }
 
 /* The responses of this batch, and on TLS what the protocol itself has to say. */
@@ -123,6 +133,7 @@ static int conn_send_pending(struct stream_thread *t, struct stream_conn *c)
 	if (c->tx_sent == c->tx_len) {
 		free(c->tx);
 		c->tx = NULL;
+		c->tx_len = c->tx_sent = 0;
 	}
 	return 0;
 }

@@ -363,12 +363,7 @@ def test_a_secondary_with_a_hostname_is_served_by_its_certificate_alone(net):
 
 def slow(net, source=None):
     """A reader that asks, and reads nothing yet; its receive buffer is small."""
-    s = net.socket(socket.AF_INET, socket.SOCK_STREAM)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    s.settimeout(30)
-    if source:
-        s.bind((source, 0))
-    s.connect((lab.SECONDARY, 53))
+    s = net.tcp(source=source, timeout=30, receive_buffer=4096)
     wire = dns.message.make_query(ZONE, "AXFR").to_wire()
     s.sendall(struct.pack("!H", len(wire)) + wire)
     return s

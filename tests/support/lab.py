@@ -343,12 +343,14 @@ class Lab:
         s.connect((server, port))
         return s
 
-    def tcp(self, server=None, source=None, port=53, ns="pri", timeout=5):
-        """A connected TCP socket in a namespace."""
+    def tcp(self, server=None, source=None, port=53, ns="pri", timeout=5, receive_buffer=None):
+        """A connected TCP socket in a namespace; receive_buffer: octets, before the window is told."""
         server = server or self.secondary()
         family = socket.AF_INET6 if ":" in server else socket.AF_INET
         s = self.socket(family, socket.SOCK_STREAM, ns)
         s.settimeout(timeout)
+        if receive_buffer:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source:
             s.bind((source, 0))
         s.connect((server, port))
