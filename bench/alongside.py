@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 
-from ground import Wait, huge_pages, say, write_host_zone
+from ground import Wait, big_lab, say, write_host_zone
 import lab
 import line
 import servers
@@ -197,7 +197,7 @@ def measure(quick):
     if crowded():
         say("fewer than four CPUs: the control loop, the builder and the primary share the generator's CPU; the "
             "reference for latency is somebody else taking as much of it")
-    with huge_pages((servers.PACKET_MEMORY_MB + line.LOAD_MEMORY_MB) // 2 + names * 125 // (2 << 20)), lab.Lab() as net:
+    with big_lab(servers.PACKET_MEMORY_MB + line.LOAD_MEMORY_MB, names) as net:
         with Wait(f"the primary, knotd, loads {ZONE} with {names:,} names"):
             net.knotd({ZONE: write_host_zone(net.dir / "host.zone", ZONE, names, SERIAL)}, notify=False,
                       addresses=[lab.PRIMARY])

@@ -6,15 +6,10 @@ Prints a table and writes every run to bench/out. Nothing is compared here (benc
 that nothing is lost, no answer has another RCODE than NOERROR, and what the client's own limits are.
 """
 
-import argparse
-import contextlib
-import json
 import re
 import shutil
-import signal
-import sys
 
-from ground import Wait, huge_pages, say, table, write_host_queries, write_host_zone, write_raw
+from ground import SPARE_MB, Wait, big_lab, keep, parser, run, say, table, write_host_queries, write_host_zone
 from certificates import Authority
 import lab
 import servers
@@ -83,19 +78,19 @@ def start(net, options):
 
 def measure(options):
     runs = []
-    with huge_pages(servers.PACKET_MEMORY_MB // 2 + 128), lab.Lab() as net:
+    with big_lab(servers.PACKET_MEMORY_MB + SPARE_MB) as net:
         with Wait(f"the primary, knotd, loads {ZONE} with {options.names:,} names"):
             net.knotd({ZONE: write_host_zone(net.dir / "host.zone", ZONE, options.names, SERIAL)})
         # Few: flame's time limit runs while it reads them.
         queries = write_host_queries(net.dir / "host.queries", ZONE, options.names, count=2000)
         with start(net, options) as server:
             server.wait_serial(ZONE, SERIAL)
-            for name, run in clients().items():
+            for name, client in clients().items():
                 for transport in [t for t in options.only or TRANSPORTS if (name, t) not in WITHOUT]:
                     for rate in (PACED, None):
                         what = f"{name} over {transport.upper()}, {f'{rate:,} queries/s' if rate else 'full speed'}"
                         with Wait(what):
-                            result = run(net, transport, queries, options.seconds, rate)
+                            result = client(net, transport, queries, options.seconds, rate)
                         runs.append({"client": name, "transport": transport, "rate": rate, **result})
     return runs
 
@@ -111,32 +106,19 @@ def show(runs):
 
 
 def parse():
-    parser = argparse.ArgumentParser(prog="bench/clients", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=5, help="of each run, default %(default)s")
-    parser.add_argument("--names", type=int, default=100000, help="in the zone, default %(default)s")
-    parser.add_argument("--only", nargs="+", metavar="TRANSPORT", choices=TRANSPORTS, help="udp, tcp, tls")
-    parser.add_argument("--idle", choices=("adaptive", "busy"), default="adaptive", help="of the worker, %(default)s")
-    parser.add_argument("--json", action="store_true", help="the runs as JSON on stdout, all else on stderr")
-    return parser.parse_args()
+    arguments = parser("clients", __doc__, "the runs as JSON")
+    arguments.add_argument("--seconds", type=int, default=5, help="of each run, default %(default)s")
+    arguments.add_argument("--names", type=int, default=100000, help="in the zone, default %(default)s")
+    arguments.add_argument("--only", nargs="+", metavar="TRANSPORT", choices=TRANSPORTS, help="udp, tcp, tls")
+    arguments.add_argument("--idle", choices=("adaptive", "busy"), default="adaptive", help="of the worker, %(default)s")
+    return arguments.parse_args()
 
 
-def main():
-    options = parse()
-    signal.signal(signal.SIGTERM, lambda n, frame: sys.exit(143))
-    try:
-        with contextlib.redirect_stdout(sys.stderr if options.json else sys.stdout):
-            runs = measure(options)
-            raw = write_raw("clients", {"options": vars(options), "runs": runs})
-            show(runs)
-            say(f"  every run: {raw}")
-    except KeyboardInterrupt:
-        sys.exit("clients: interrupted: everything was cleaned up")
-    except (lab.LabError, AssertionError, OSError) as e:
-        sys.exit(f"clients: {e}")
-    if options.json:
-        print(json.dumps({"runs": [{k: v for k, v in r.items() if k != "output"} for r in runs], "raw": str(raw)}))
+def work(options, emit):
+    runs = measure(options)
+    raw = keep("clients", options, {"runs": runs}, lambda: show(runs))
+    emit({"runs": [{k: v for k, v in r.items() if k != "output"} for r in runs], "raw": str(raw)})
 
 
 if __name__ == "__main__":
-    main()
+    run("clients", parse(), work)

@@ -7,27 +7,25 @@ Nothing outside the namespaces is touched but the number of huge pages; at the e
 it goes away.
 """
 
-import argparse
 import datetime
 import os
 import random
 import re
 import select
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from ground import Wait, built, host_records, huge_pages, paint, say, write_host_queries, write_host_zone, zone_origin
+from ground import (Wait, built, host_records, huge_pages, paint, parser, run, say, write_host_queries, write_host_zone,
+                    zone_origin)
 import lab
+import servers
 
-import dns.exception
 import dns.flags
 import dns.message
 
 NAMES = 100000
-PACKET_MEMORY_MB = 256
 STEPS = 8
 
 
@@ -100,14 +98,14 @@ class Show:
     def knotc(self, *args):
         return ["knotc", "-s", self.primary.dir / "knot.sock", *args]
 
-    def start_secondary(self, free_pages):
+    def start_secondary(self):
         net = self.net
         self.step("lockstepd", f"in namespace {net.ns['sec']}, at {net.secondary()}: UDP to port 53 goes from the "
                   "interface to the worker through AF_XDP;", "TCP, ARP, ICMP and the rest stay with the kernel")
-        memory = f"{PACKET_MEMORY_MB}M" if free_pages * 2 >= PACKET_MEMORY_MB else "0"
+        memory = servers.packet_memory()
         change = {"log": {"level": "info"}, "dataplane": {"memory": memory}}
-        if free_pages * 2 < PACKET_MEMORY_MB:
-            say(f"  note: only {free_pages} huge pages could be had: packets live in ordinary memory")
+        if memory == "0":
+            say(f"  note: only {lab.huge_pages_free()} huge pages could be had: packets live in ordinary memory")
         self.daemon = net.lockstepd([self.origin], change=change, start=False)
         say("  its configuration:")
         for line in self.daemon.config_file.read_text().splitlines():
@@ -144,10 +142,10 @@ class Show:
         sample = random.Random(1).sample(self.names, min(300, len(self.names)))
         with Wait(f"{len(sample)} random questions to the primary and to lockstepd") as w:
             for i, (name, kind) in enumerate(sample):
-                servers = (self.net.primary(), self.net.secondary())
-                replies = [self.net.dig(name, kind, server=s, edns=0, timeout=5) for s in servers]
+                both = (self.net.primary(), self.net.secondary())
+                replies = [self.net.dig(name, kind, server=s, edns=0, timeout=5) for s in both]
                 if any(r.flags & dns.flags.TC for r in replies):
-                    replies = [self.net.dig(name, kind, server=s, tcp=True, timeout=5) for s in servers]
+                    replies = [self.net.dig(name, kind, server=s, tcp=True, timeout=5) for s in both]
                 theirs, ours = map(lab.sections, replies)
                 # rcode, AA and the answer; what a server adds in the additional section is its own choice.
                 if theirs[:3] != ours[:3]:
@@ -274,10 +272,10 @@ class Show:
             time.sleep(0 if sys.stdin.isatty() else 1)
         raise lab.LabError("lockstepd ended by itself")
 
-    def run(self, free_pages):
+    def run(self):
         self.make_zone()
         self.start_primary()
-        self.start_secondary(free_pages)
+        self.start_secondary()
         self.queries()
         self.change()
         self.load()
@@ -285,48 +283,31 @@ class Show:
         self.end()
 
 
-def end_interrupted():
-    say("\ninterrupted: everything was cleaned up")
-    sys.exit(130)
-
-
-def main():
-    parser = argparse.ArgumentParser(prog="bench/demo", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keep", action="store_true", help="leave it running to play with, until Enter or Ctrl-C")
-    parser.add_argument("--zone", metavar="FILE", help="a zone of yours instead of the 100,000 names")
-    parser.add_argument("--origin", metavar="NAME", help="its name, when the file does not say it")
-    parser.add_argument("--patience", type=int, default=60, metavar="SECONDS",
-                        help="how long to wait for a zone (default %(default)s)")
-    parser.add_argument("--load", type=int, default=10, metavar="SECONDS", help="of dnsperf (default %(default)s)")
-    options = parser.parse_args()
+def parse():
+    arguments = parser("demo", __doc__)
+    arguments.add_argument("--keep", action="store_true", help="leave it running to play with, until Enter or Ctrl-C")
+    arguments.add_argument("--zone", metavar="FILE", help="a zone of yours instead of the 100,000 names")
+    arguments.add_argument("--origin", metavar="NAME", help="its name, when the file does not say it")
+    arguments.add_argument("--patience", type=int, default=60, metavar="SECONDS",
+                           help="how long to wait for a zone (default %(default)s)")
+    arguments.add_argument("--load", type=int, default=10, metavar="SECONDS", help="of dnsperf (default %(default)s)")
+    options = arguments.parse_args()
     if options.zone and not os.access(options.zone, os.R_OK):
-        parser.error(f"--zone {options.zone}: cannot be read")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda n, frame: sys.exit(128 + n))
+        arguments.error(f"--zone {options.zone}: cannot be read")
+    return options
 
+
+def work(options, _):
     say(paint("1;36", "Lockstep") + ": a secondary that follows a zone from a real primary and answers through DPDK")
     say("\nWhat this changes on the machine, and undoes at the end:")
-    try:
-        built("lockstepd")
-        with huge_pages(PACKET_MEMORY_MB // 2 + 64, tell=lambda t: say(f"  {t}")) as pages, lab.Lab() as net:
-            say(f"  namespaces {net.ns['pri']} (primary, load) and {net.ns['sec']} (lockstepd), joined by a veth")
-            say(f"  folder {net.dir}: zone, configurations, logs, sockets")
-            show = Show(net, options)
-            show.run(pages)
-            say("\ncleaning up: processes, namespaces, folder, huge pages")
-    except KeyboardInterrupt:
-        end_interrupted()
-    except (lab.LabError, AssertionError, dns.exception.DNSException, OSError, subprocess.SubprocessError) as e:
-        # dnspython makes a FormError of whatever is raised while it reads a record, what signals raise too.
-        if isinstance(e.__cause__, KeyboardInterrupt):
-            end_interrupted()
-        if isinstance(e.__cause__, SystemExit):
-            raise e.__cause__
-        say(f"\n{paint('1;31', 'failed')}: {e}\n(what the processes logged is above; everything was cleaned up)")
-        sys.exit(1)
+    built("lockstepd")
+    with huge_pages(servers.PACKET_MEMORY_MB // 2 + 64, tell=lambda t: say(f"  {t}")), lab.Lab() as net:
+        say(f"  namespaces {net.ns['pri']} (primary, load) and {net.ns['sec']} (lockstepd), joined by a veth")
+        say(f"  folder {net.dir}: zone, configurations, logs, sockets")
+        Show(net, options).run()
+        say("\ncleaning up: processes, namespaces, folder, huge pages")
     say(paint(32, "done"))
 
 
 if __name__ == "__main__":
-    main()
+    run("demo", parse(), work)

@@ -1,5 +1,8 @@
-"""What demo, rivals and goals stand on: words for the person watching, huge pages, zones and query files."""
+"""What the programs here stand on: how each starts and ends, words for the person watching, huge pages, zones and query
+files.
+"""
 
+import argparse
 import contextlib
 import json
 import os
@@ -11,12 +14,14 @@ import threading
 import time
 from pathlib import Path
 
+import dns.exception
+
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "bench" / "out"
 HUGE_PAGES = Path("/proc/sys/vm/nr_hugepages")
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-from lab import huge_pages_free  # noqa: E402 (the folder is known only now)
+import lab  # noqa: E402 (the folder is known only now)
 
 
 # --- words --------------------------------------------------------------------------------------------------------
@@ -73,25 +78,90 @@ class Wait:
                 return
 
 
+# --- programs -----------------------------------------------------------------------------------------------------
+
+# What a measurement ends with on a machine that lacks something or is busy with something else: told, without a trace.
+FAILURES = (lab.LabError, AssertionError, OSError, subprocess.SubprocessError, dns.exception.DNSException)
+
+
+def parser(name, text, as_json=None, epilog=None):
+    """Arguments of bench/NAME; as_json: what --json prints."""
+    made = argparse.ArgumentParser(prog=f"bench/{name}", description=text, epilog=epilog,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+    if as_json:
+        made.add_argument("--json", action="store_true", help=f"{as_json} on stdout, all else on stderr")
+    return made
+
+
+def raise_end(error):
+    """dnspython makes an error of its own of whatever is raised while it reads a record, what signals raise too."""
+    if isinstance(error.__cause__, (KeyboardInterrupt, SystemExit)):
+        raise error.__cause__
+
+
+def run(name, options, work):
+    """
+    The rest of main(): work(options, emit), where emit(row) prints a line of JSON when --json asks for it and all that is
+    said goes to stderr then. Exits with what work returns (None: 0), with 1 and the reason when it failed, and with 128
+    and the signal's number when it was told to end; `finally` and `with` clean up in each case.
+    """
+    json_wanted, stdout = getattr(options, "json", False), sys.stdout
+
+    def emit(row):
+        if json_wanted:
+            print(json.dumps(row), file=stdout, flush=True)
+
+    lab.exit_on_signals()
+    try:
+        with contextlib.redirect_stdout(sys.stderr if json_wanted else stdout):
+            try:
+                sys.exit(work(options, emit))
+            except FAILURES as e:
+                raise_end(e)
+                print(f"{name}: failed: {e}\n(what the processes logged is above; everything was cleaned up)", file=sys.stderr)
+                sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"\n{name}: interrupted: everything was cleaned up", file=sys.stderr)
+        sys.exit(130)
+
+
 # --- the machine --------------------------------------------------------------------------------------------------
+
+# Octets of huge pages that a name of a host zone takes, while a second transfer replaces it.
+NAME_OCTETS = 125
+# Of huge pages, for what is not packets of lockstepd's: blocks of small zones, and other users of DPDK.
+SPARE_MB = 256
+
+
+def memory_of(wanted_mb):
+    """Huge pages for DPDK when they are there, else ordinary memory: as its arguments, and as a number of MiB."""
+    return wanted_mb if lab.huge_pages_free() * 2 >= wanted_mb else 0
+
+
+@contextlib.contextmanager
+def big_lab(memory_mb, names=0):
+    """A lab, with huge pages for so much packet memory and for a zone of so many names."""
+    with huge_pages(memory_mb // 2 + names * NAME_OCTETS // (2 << 20)), lab.Lab() as net:
+        yield net
+
 
 @contextlib.contextmanager
 def huge_pages(wanted, tell=say):
     """
-    `wanted` free huge pages of 2 MiB, as far as the machine has memory for them; yields how many are free. The former
-    number comes back afterwards, unless somebody else changed it meanwhile.
+    `wanted` free huge pages of 2 MiB, as far as the machine has memory for them. The former number comes back afterwards,
+    unless somebody else changed it meanwhile.
     """
-    free = huge_pages_free()
+    free = lab.huge_pages_free()
     if free >= wanted or not HUGE_PAGES.exists():
         tell(f"huge pages: {free} free of 2 MiB each, nothing to change")
-        yield free
+        yield
         return
     before = int(HUGE_PAGES.read_text())
     HUGE_PAGES.write_text(str(before + wanted - free))
     raised = int(HUGE_PAGES.read_text())
     tell(f"huge pages: vm.nr_hugepages raised from {before} to {raised}, restored at the end")
     try:
-        yield huge_pages_free()
+        yield
     finally:
         if int(HUGE_PAGES.read_text()) == raised:
             HUGE_PAGES.write_text(str(before))
@@ -189,6 +259,14 @@ def write_raw(name, content):
         for path in (OUT, file):
             os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ.get("SUDO_GID", -1)))
     return file
+
+
+def keep(name, options, points, show):
+    """Writes the points behind a table before show() prints it, and says where; returns the file."""
+    raw = write_raw(name, {"options": vars(options), **points})
+    show()
+    say(f"  every run: {raw}")
+    return raw
 
 
 def table(rows, head):

@@ -6,16 +6,11 @@ Prints a table and writes every run to bench/out. `cpu` is what the worker took 
 slept; latencies are microseconds, medians of the rounds.
 """
 
-import argparse
 import concurrent.futures
-import contextlib
-import json
-import signal
 import statistics
-import sys
 import time
 
-from ground import Wait, huge_pages, say, table, write_host_zone, write_raw
+from ground import Wait, big_lab, keep, parser, run, table, write_host_zone
 import lab
 import line
 import servers
@@ -68,7 +63,7 @@ def policy_runs(net, policy, options):
 
 def measure(options):
     runs = []
-    with huge_pages((servers.PACKET_MEMORY_MB + line.LOAD_MEMORY_MB) // 2), lab.Lab() as net:
+    with big_lab(servers.PACKET_MEMORY_MB + line.LOAD_MEMORY_MB) as net:
         net.knotd({line.SMALL: write_host_zone(net.dir / "small.zone", line.SMALL, line.SMALL_NAMES)})
         for i in range(options.rounds):
             for policy in POLICIES:
@@ -97,31 +92,20 @@ def show(rows):
 
 
 def parse():
-    parser = argparse.ArgumentParser(prog="bench/idle", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5, help="of each run, default %(default)s")
-    parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
-    parser.add_argument("--rates", nargs="+", type=int, default=RATES, metavar="QPS", help="0: no queries; default %(default)s")
-    parser.add_argument("--json", action="store_true", help="the table as JSON on stdout, all else on stderr")
-    return parser.parse_args()
+    arguments = parser("idle", __doc__, "the table as JSON")
+    arguments.add_argument("--seconds", type=float, default=5, help="of each run, default %(default)s")
+    arguments.add_argument("--rounds", type=int, default=3, help="default %(default)s")
+    arguments.add_argument("--rates", nargs="+", type=int, default=RATES, metavar="QPS",
+                           help="0: no queries; default %(default)s")
+    return arguments.parse_args()
 
 
-def main():
-    options = parse()
-    signal.signal(signal.SIGTERM, lambda n, frame: sys.exit(143))
-    try:
-        with contextlib.redirect_stdout(sys.stderr if options.json else sys.stdout):
-            runs = measure(options)
-            raw = write_raw("idle", {"options": vars(options), "runs": runs})
-            show(medians(runs))
-            say(f"  every run: {raw}")
-    except KeyboardInterrupt:
-        sys.exit("idle: interrupted: everything was cleaned up")
-    except (lab.LabError, AssertionError, OSError) as e:
-        sys.exit(f"idle: {e}")
-    if options.json:
-        print(json.dumps({"rows": medians(runs), "raw": str(raw)}))
+def work(options, emit):
+    runs = measure(options)
+    rows = medians(runs)
+    raw = keep("idle", options, {"runs": runs}, lambda: show(rows))
+    emit({"rows": rows, "raw": str(raw)})
 
 
 if __name__ == "__main__":
-    main()
+    run("idle", parse(), work)

@@ -18,7 +18,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from ground import Wait, built, huge_pages, write_host_zone
+from ground import Wait, big_lab, built, huge_pages, memory_of, write_host_zone
 import lab
 import servers
 
@@ -70,11 +70,6 @@ def control_core():
     """That of lockstepd's control loop: one of its own if there are more than two."""
     cpus = sorted(os.sched_getaffinity(0))
     return cpus[2] if len(cpus) > 2 else cpus[0]
-
-
-def memory_of(wanted_mb):
-    """Huge pages for DPDK when they are there, else ordinary memory: as its arguments, and as a number of MiB."""
-    return wanted_mb if servers.huge_pages_free() * 2 >= wanted_mb else 0
 
 
 def load(net, socket, options, timeout=120, ring_bits=10):
@@ -191,7 +186,7 @@ def start_daemon(net, socket, zones, workers, ports=None, change=None):
     return net.lockstepd(zones, change=lab.merge({
         "log": {"level": "info"},
         "dataplane": {"main-cpu": control_core(), "workers": workers, "idle": "busy",
-                      "memory": f"{m}M" if (m := memory_of(servers.PACKET_MEMORY_MB)) else 0, "ports": ports}},
+                      "memory": servers.packet_memory(), "ports": ports}},
         change or {}))
 
 
@@ -271,7 +266,7 @@ def measure(quick):
     """G2, G4 and G5: rounds of blasts over a memif, lockstepd and 5tswap in turn. Returns names and runs."""
     large_names, rounds, seconds = (1000000, 2, 1) if quick else (10000000, 9, 2)
     check_memory(large_names)
-    with huge_pages((servers.PACKET_MEMORY_MB + 2 * LOAD_MEMORY_MB) // 2), lab.Lab() as net:
+    with big_lab(servers.PACKET_MEMORY_MB + 2 * LOAD_MEMORY_MB) as net:
         zones = write_zones(net, large_names)
         with Wait("the primary, knotd, loads them"):
             primary = net.knotd(zones)
@@ -460,7 +455,7 @@ def measure_workers(quick):
     rounds, seconds = (2, 1) if quick else (5, 4)
     first, second = cores()
     runs = []
-    with huge_pages(servers.PACKET_MEMORY_MB), lab.Lab() as net:
+    with big_lab(2 * servers.PACKET_MEMORY_MB) as net:
         net.knotd({SMALL: write_host_zone(net.dir / "small.zone", SMALL, SMALL_NAMES)})
         for i, (server, run), workers in itertools.product(
                 range(rounds), (("lockstep", run_workers), ("5tswap", run_swap_workers)),

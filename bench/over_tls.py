@@ -6,7 +6,7 @@ the handshake is in them, to the first answer with the serial.
 
 import statistics
 
-from ground import Wait, huge_pages, write_host_zone
+from ground import SPARE_MB, Wait, big_lab, write_host_zone
 from certificates import Authority
 import lab
 import servers
@@ -39,8 +39,7 @@ def measure(quick):
     """Rounds of both in turn; returns the runs."""
     names, rounds = (100000, 2) if quick else (1000000, 5)
     runs = []
-    pages = servers.PACKET_MEMORY_MB // 2 + 128 + names * 125 // (2 << 20)
-    with huge_pages(pages), lab.Lab() as net:
+    with big_lab(servers.PACKET_MEMORY_MB + SPARE_MB, names) as net:
         ca = Authority(net.dir / "tls")
         zone = write_host_zone(net.dir / "measured.zone", transfer.ZONE, names, transfer.SERIAL)
         primary = lab.OVER_TLS["nsd"](net, {transfer.ZONE: zone}, [lab.PRIMARY], False, [])

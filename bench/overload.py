@@ -9,7 +9,7 @@ twenty times what the worker can answer.
 
 import statistics
 
-from ground import Wait, huge_pages, say, write_host_zone
+from ground import Wait, big_lab, say, write_host_zone
 import lab
 import line
 import servers
@@ -71,7 +71,7 @@ def measure(quick):
     rounds, seconds = (1, 1) if quick else (3, 3)
     kinds = [k for k in line.kinds(line.SMALL_NAMES) if k.key in BLASTED] + [DEAR]
     runs = []
-    with huge_pages((servers.PACKET_MEMORY_MB + line.LOAD_MEMORY_MB) // 2), lab.Lab() as net:
+    with big_lab(servers.PACKET_MEMORY_MB + line.LOAD_MEMORY_MB) as net:
         daemon, socket = start(net)
         for i in range(rounds):
             for kind in kinds:

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Read by demo, rivals and goals: installs what is missing, builds, and leaves $bench, $root and LOCKSTEP_BUILD set.
+# Read by the programs of this folder: start() installs what is missing, builds, and runs NAME.py.
 # Another build folder: LOCKSTEP_BUILD=folder.
 
 bench=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
@@ -22,6 +22,13 @@ as_caller() {
 }
 
 # $1: the program; $2: what it needs built; $3...: its arguments. Only help needs neither root nor a build.
+start() {
+	prepare "$@"
+	local name=$1
+	shift 2
+	exec "$python" "$bench/$name.py" "$@"
+}
+
 prepare() {
 	local name=$1 arg targets
 	read -ra targets <<<"$2"

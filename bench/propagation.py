@@ -23,7 +23,7 @@ import time
 import dns.message
 import dns.update
 
-from ground import Wait, huge_pages, say, write_host_zone
+from ground import SPARE_MB, Wait, big_lab, say, write_host_zone
 import lab
 import servers
 
@@ -300,8 +300,7 @@ FIELD = (servers.Lockstep, servers.LockstepDirect, *servers.RIVALS)
 @contextlib.contextmanager
 def ground_with_primary(kind, names):
     """A lab with a server that takes changes to a zone of so many names and keeps differences: one of lab.CHANGING."""
-    pages = servers.PACKET_MEMORY_MB // 2 + 128 + names * 125 // (2 << 20)
-    with huge_pages(pages), lab.Lab() as net:
+    with big_lab(servers.PACKET_MEMORY_MB + SPARE_MB, names) as net:
         file = write_host_zone(net.dir / "changed.zone", ZONE, names, SERIAL)
         with Wait(f"the primary, {kind}, loads {ZONE} with {names:,} names"):
             lab.CHANGING[kind](net, {ZONE: file}, [lab.PRIMARY], False, []).start()

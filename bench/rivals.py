@@ -7,15 +7,11 @@ answers counts; dnsperf keeps its window full. As the limit of the veth, testpmd
 (5tswap). Prints a table of medians and writes every run to bench/out.
 """
 
-import argparse
-import contextlib
-import json
 import random
-import signal
 import statistics
-import sys
 
-from ground import Wait, host_records, huge_pages, paint, say, table, write_host_queries, write_host_zone, write_raw
+from ground import (SPARE_MB, Wait, big_lab, host_records, keep, paint, parser, run, say, table, write_host_queries,
+                    write_host_zone)
 import lab
 import servers
 
@@ -85,7 +81,7 @@ def measure_one(net, cls, queries, options, first):
 def measure(options):
     """All rounds; returns the raw runs and, per server, why it did not run."""
     runs, absent = [], {}
-    with huge_pages(servers.PACKET_MEMORY_MB // 2 + 128), lab.Lab() as net:
+    with big_lab(servers.PACKET_MEMORY_MB + SPARE_MB) as net:
         with Wait(f"the primary, knotd, loads {ZONE} with {options.names:,} names"):
             zone = write_host_zone(net.dir / "host.zone", ZONE, options.names, SERIAL)
             queries = write_host_queries(net.dir / "host.queries", ZONE, options.names)
@@ -135,45 +131,32 @@ def show(summary, options):
 
 
 def parse(argv=None):
-    parser = argparse.ArgumentParser(prog="bench/rivals", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, help="default 3")
-    parser.add_argument("--seconds", type=int, help="of each run at each rate, default 2")
-    parser.add_argument("--names", type=int, default=100000, help="in the zone, default %(default)s")
-    parser.add_argument("--only", nargs="+", metavar="SERVER", choices=[c.label for c in FIELD], help="only these")
-    parser.add_argument("--quick", action="store_true", help="one round, three rates, one second each")
-    parser.add_argument("--json", action="store_true", help="the medians as JSON on stdout, all else on stderr")
-    options = parser.parse_args(argv)
+    arguments = parser("rivals", __doc__, "the medians as JSON")
+    arguments.add_argument("--rounds", type=int, help="default 3")
+    arguments.add_argument("--seconds", type=int, help="of each run at each rate, default 2")
+    arguments.add_argument("--names", type=int, default=100000, help="in the zone, default %(default)s")
+    arguments.add_argument("--only", nargs="+", metavar="SERVER", choices=[c.label for c in FIELD], help="only these")
+    arguments.add_argument("--quick", action="store_true", help="one round, few rates, one second each")
+    options = arguments.parse_args(argv)
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.seconds = options.seconds or (1 if options.quick else 2)
     options.rates = QUICK_RATES if options.quick else RATES
     return options
 
 
-def run(options):
-    """Measures, shows the table, keeps the points; returns the summary and the raw file."""
+def measure_and_show(options):
+    """Shows the table and keeps the points; returns the summary and the raw file."""
     runs, absent = measure(options)
     summary = summarize(runs)
-    raw = write_raw("rivals", {"zone": {"names": options.names, "records": host_records(options.names)},
-                               "options": vars(options), "summary": summary, "not_measured": absent, "runs": runs})
-    show(summary, options)
-    say(f"  every run: {raw}")
-    return summary, raw
+    points = {"zone": {"names": options.names, "records": host_records(options.names)}, "summary": summary,
+              "not_measured": absent, "runs": runs}
+    return summary, keep("rivals", options, points, lambda: show(summary, options))
 
 
-def main():
-    options = parse()
-    signal.signal(signal.SIGTERM, lambda n, frame: sys.exit(143))
-    try:
-        with contextlib.redirect_stdout(sys.stderr if options.json else sys.stdout):
-            summary, raw = run(options)
-    except KeyboardInterrupt:
-        sys.exit("rivals: interrupted: everything was cleaned up")
-    except (lab.LabError, AssertionError, OSError) as e:
-        sys.exit(f"rivals: {e}")
-    if options.json:
-        print(json.dumps({"summary": summary, "raw": str(raw)}))
+def work(options, emit):
+    summary, raw = measure_and_show(options)
+    emit({"summary": summary, "raw": str(raw)})
 
 
 if __name__ == "__main__":
-    main()
+    run("rivals", parse(), work)

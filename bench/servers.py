@@ -15,10 +15,15 @@ from pathlib import Path
 
 import dns.message
 
-from ground import built, huge_pages_free
+from ground import built, memory_of
 import lab
 
 PACKET_MEMORY_MB = 256
+
+
+def packet_memory():
+    """What lockstepd is told to reserve for packets: as its configuration has it."""
+    return f"{m}M" if (m := memory_of(PACKET_MEMORY_MB)) else "0"
 
 
 def pids_of(process):
@@ -134,8 +139,8 @@ class Lockstep(Server):
         super().__init__(net, zones, None)
         # With a core given, everything runs on it, the control loop and the builder too.
         cpus = {"main-cpu": cpu, "workers": [cpu]} if cpu is not None else {}
-        memory = f"{PACKET_MEMORY_MB}M" if huge_pages_free() * 2 >= PACKET_MEMORY_MB else "0"
-        config = net.config(zones, {"log": {"level": "info"}, "dataplane": {"memory": memory, "idle": idle, **cpus}})
+        config = net.config(zones, {"log": {"level": "info"},
+                                    "dataplane": {"memory": packet_memory(), "idle": idle, **cpus}})
         self.daemon = lab.Lockstepd(net, lab.merge(config, change or {}))
         net.processes.remove(self.daemon)
         self.pin = cpu
@@ -258,7 +263,7 @@ class Swap(Server):
         link = json.loads(self.net.run_in("sec", ["ip", "-j", "link", "show", "dev", "sec0"]).stdout)
         self.net.run_in("pri", ["ip", "neigh", "replace", self.net.secondary(), "lladdr", link[0]["address"], "dev",
                                 "pri0", "nud", "permanent"])
-        memory = ["-m", PACKET_MEMORY_MB] if huge_pages_free() * 2 >= PACKET_MEMORY_MB else ["--no-huge", "-m", "256"]
+        memory = ["-m", PACKET_MEMORY_MB] if memory_of(PACKET_MEMORY_MB) else ["--no-huge", "-m", "256"]
         return ["stdbuf", "-oL", self.net.program("dpdk-testpmd"), "--lcores", f"0@{self.pin},1@{self.pin}",
                 "--no-pci", "--in-memory", *memory, "--file-prefix", self.dir.name, "--vdev", "net_af_xdp0,iface=sec0",
                 "--", "--forward-mode=5tswap", "--total-num-mbufs=32768", "--no-mlockall", "--stats-period=3600"]

@@ -7,7 +7,7 @@ import statistics
 import struct
 import time
 
-from ground import Wait, host_records, huge_pages, write_delegation_zone, write_host_zone
+from ground import SPARE_MB, Wait, big_lab, host_records, write_delegation_zone, write_host_zone
 import lab
 import servers
 
@@ -21,8 +21,7 @@ TYPE_AXFR, TYPE_IXFR = 252, 251
 @contextlib.contextmanager
 def ground_with_primary(zone, write, names):
     """A lab with knotd serving a zone of so many names, written by write(file, origin, names, serial=)."""
-    pages = servers.PACKET_MEMORY_MB // 2 + 128 + names * 125 // (2 << 20)
-    with huge_pages(pages), lab.Lab() as net:
+    with big_lab(servers.PACKET_MEMORY_MB + SPARE_MB, names) as net:
         with Wait(f"the primary, knotd, loads {zone} with {names:,} names"):
             net.knotd({zone: write(net.dir / "measured.zone", zone, names, serial=SERIAL)})
         yield net

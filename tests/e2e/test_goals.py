@@ -3,8 +3,10 @@
 differ.
 """
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +17,21 @@ import lab
 KEYS = {"goal", "figure", "unit", "target", "met", "rivals", "raw"}
 
 
-def bench(program, *args, timeout=110):
+@contextlib.contextmanager
+def started(program, *args):
     env = {**os.environ, "LOCKSTEP_BUILD": str(lab.BUILD), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(["/usr/bin/python3", lab.ROOT / "bench" / f"{program}.py", *args], env=env,
-                          text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)
+    with subprocess.Popen(["/usr/bin/python3", lab.ROOT / "bench" / f"{program}.py", *args], env=env, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as popen:
+        try:
+            yield popen
+        finally:
+            popen.terminate()
+
+
+def bench(program, *args, timeout=110):
+    with started(program, *args) as popen:
+        stdout, stderr = popen.communicate(timeout=timeout)
+    return subprocess.CompletedProcess(popen.args, popen.returncode, stdout, stderr)
 
 
 def goals(*args):
@@ -80,6 +93,17 @@ def test_both_idle_policies_stand_side_by_side_at_each_rate():
     for r in rows:
         assert 0 <= r["cpu"] < 1.5 and (r["sleeps"] == 0) == (r["policy"] == "busy"), r
         assert r["rate"] == 0 or 0 < r["p50"] <= r["p99"] <= r["max"], r
+
+
+@lab.each(number=[signal.SIGINT, signal.SIGTERM])
+def test_told_to_end_it_cleans_up_and_says_so_by_its_exit_code(number):
+    with started("idle", "--json", "--seconds", "60") as popen:
+        # The first round begins in a lab that is there, with a primary that runs.
+        begun = next((line for line in popen.stderr if "round 1" in line), None)
+        popen.send_signal(number)
+        stderr, stdout = popen.stderr.read(), popen.stdout.read()
+    assert begun and popen.returncode == 128 + number and stdout == "", (popen.returncode, begun, stdout, stderr)
+    assert "Traceback" not in stderr and not list(Path("/run/netns").glob(f"lst{popen.pid}-*")), stderr
 
 
 if __name__ == "__main__":

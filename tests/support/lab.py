@@ -40,7 +40,8 @@ import dns.rrset
 
 from lab_daemon import Lockstepd, huge_pages_free, merge, yaml_text
 from lab_process import (BUILD, PRIMARY, PRIMARY6, ROOT, SECOND_PRIMARY, SECOND_PRIMARY6, SECONDARY, SECONDARY6,
-                         STRANGER, STRANGER6, LabError, Process, Skip, libc, process_start_time, run, wait_until)
+                         STRANGER, STRANGER6, LabError, Process, Skip, exit_on_signals, libc, process_start_time, run,
+                         wait_until)
 from lab_runner import TestTimeout, each, lab_options, main, timeout
 from lab_servers import CHANGING, OVER_TLS, PRIMARIES, Knotd, Named, Nsd, Primary, rewrite, zone_text
 from lab_wire import (ETH_P_ALL, SO_TIMESTAMPNS, captured, dnsperf_result, exchange_on, extended_errors, read_framed,
@@ -50,8 +51,9 @@ from lab_wire import (ETH_P_ALL, SO_TIMESTAMPNS, captured, dnsperf_result, excha
 __all__ = ["BUILD", "CHANGING", "ETH_P_ALL", "Knotd", "Lab", "LabError", "Lockstepd", "Named", "Nsd", "OVER_TLS",
            "PRIMARIES", "PRIMARY", "PRIMARY6", "Primary", "Process", "ROOT", "SECONDARY", "SECONDARY6",
            "SECOND_PRIMARY", "SECOND_PRIMARY6", "STRANGER", "STRANGER6", "Skip", "TestTimeout", "each", "exchange_on",
-           "extended_errors", "huge_pages_free", "lab_options", "main", "merge", "process_start_time", "read_framed",
-           "rewrite", "run", "sections", "soa_serial", "timeout", "wait_until", "yaml_text", "zone_text"]
+           "exit_on_signals", "extended_errors", "huge_pages_free", "lab_options", "main", "merge",
+           "process_start_time", "read_framed", "rewrite", "run", "sections", "soa_serial", "timeout", "wait_until",
+           "yaml_text", "zone_text"]
 
 CLONE_NEWNET = 0x40000000
 

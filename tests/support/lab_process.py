@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -28,6 +29,13 @@ class LabError(Exception):
 
 class Skip(Exception):
     """Raised by a test that cannot run here; printed and counted."""
+
+
+def exit_on_signals():
+    """Who is told to end leaves by way of `finally` and `with`, which clean up. nohup's SIGHUP stays ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda n, frame: sys.exit(128 + n))
 
 
 def run(argv, check=True, timeout=60, **kw):

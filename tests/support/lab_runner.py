@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from lab_process import Skip
+from lab_process import Skip, exit_on_signals
 
 
 class TestTimeout(Exception):
@@ -73,8 +73,7 @@ def main(module=None):
     """Runs the tests of a file. Arguments: names or patterns of tests; --list. Exit code 1 when one failed."""
     module = module or sys.modules["__main__"]
     signal.signal(signal.SIGALRM, _on_alarm)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
-    signal.signal(signal.SIGHUP, lambda number, frame: sys.exit(129))
+    exit_on_signals()
     patterns = [a for a in sys.argv[1:] if not a.startswith("-")]
     cases = [c for c in _cases(module)
              if not patterns or any(p in c[0] or fnmatch.fnmatch(c[0], p) for p in patterns)]

@@ -23,6 +23,8 @@ import sys
 import time
 from pathlib import Path
 
+from lab_process import exit_on_signals
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SUITES = ("rules", "unit", "asan", "tsan", "e2e", "e2e-asan")
 # What starts threads of its own; the rest has nothing that the thread sanitizer could find.
@@ -312,8 +314,7 @@ def main():
         say("quick: no sanitizer builds, shorter load tests")
     # A shell that starts us in the background has SIGINT ignored, which the tests of interrupted programs would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    exit_on_signals()
     begin, tally = time.monotonic(), Tally()
     # The rules look at build/'s object files; unit and e2e tests run what is there.
     built = build("unit", tally) if {"rules", "unit", "e2e"} & set(chosen) else True
