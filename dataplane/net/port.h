@@ -92,7 +92,7 @@ static inline bool port_is_away(const struct port *p)
 	return atomic_load_explicit(&p->away, memory_order_acquire); // pairs with port_come_back
 }
 
-/* Fills *p and looks whether it can work, before DPDK starts. Returns 0 or -errno with a sentence. */
+/* port_check.c. Fills *p and looks whether it can work, before DPDK starts. Returns 0 or -errno with a sentence. */
 int port_check(struct port *p, const struct net_port_config *config, uint16_t index, uint16_t queue_cnt,
 	       struct net_error *err);
 
@@ -151,5 +151,5 @@ unsigned port_choose(const struct rte_eth_dev_info *info, unsigned queue_cnt, st
 /* The sentences for what a port lacks, one a call: *iter starts at 0; NULL: no more. */
 const char *port_lacks_text(unsigned lacks, unsigned *iter);
 
-/* For a device that may have come back: is it there and fit? As port_check. */
+/* port_check.c. For a device that may have come back: is it there and fit? As port_check. */
 int port_check_again(struct port *p, struct net_error *err);
