@@ -130,7 +130,8 @@ static bool lay_out(struct layout *o, const struct lookup *l)
 	memcpy(d->octets + d->head_len, o->msg + SCRATCH_AT, d->tail_len);
 	d->body[0] = encloser.set.body;
 	d->body[1] = wildcard.set.body;
-	return !o->full && !r.truncated;
+	return !o->full && !r.truncated && d->head_len >= COPY_PIECE &&
+	       (d->tail_len == 0 || d->tail_len >= COPY_PIECE);
 }
 
 static __attribute__((noinline)) const struct denial_ready *make(struct denial_ready *d,
@@ -216,7 +217,9 @@ uint32_t denial_ready_write(const struct denial_ready *d, const struct denial *n
 	const uint8_t *tail = d->octets + d->head_len;
 	unsigned cnt = d->head_cnt;
 
-	if (at + d->head_len + next_len + d->tail_len > end || next->set.reloc_cnt > 0)
+	/* No record of a chain is too short for copy(), but that is not relied upon here. */
+	if (at + d->head_len + next_len + d->tail_len > end || next->set.reloc_cnt > 0 ||
+	    next->set.len < 2 + COPY_PIECE)
 		return 0;
 	copy(msg + at, d->octets, d->head_len);
 	move(msg + at, d->octets, fix, d->apex_cnt, skip);

@@ -88,9 +88,13 @@ const uint8_t *nsec3_chain_record(const struct snapshot *s, const struct entry *
 	for (uint32_t off = 0; off < out->len; off += 12u + wire_load16(out->body + off + 10)) {
 		const uint8_t *data = out->body + off + 12;
 
-		/* Algorithm and iterations, but not the flags between; the salt and its length. */
+		/*
+		 * Algorithm and iterations, but not the flags between; the salt and its length. Where the next hash is not one
+		 * of SHA-1 (RFC 5155 3.1.7) nobody could tell what the record covers.
+		 */
 		if (((wire_load32(data) ^ wire_load32(params)) & UINT32_C(0xFF00FFFF)) == 0 &&
-		    data[4] == params[4] && (salt_len == 0 || memcmp(data + 5, params + 5, salt_len) == 0))
+		    data[4] == params[4] && data[5 + salt_len] == NSEC3_HASH_LEN &&
+		    (salt_len == 0 || memcmp(data + 5, params + 5, salt_len) == 0))
 			return data;
 	}
 	return NULL;

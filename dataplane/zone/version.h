@@ -70,5 +70,5 @@ void version_commit(struct line *line, struct draft *d, struct snapshot *s);
 /* Frees a snapshot that nobody has seen, but for its blocks. */
 void snapshot_free(struct snapshot *s);
 
-/* denial.c. The record data in e's NSEC3 set that belongs to the chain in use; NULL: none. */
+/* denial.c. The record data in e's NSEC3 set that is of the chain in use, whole hash and all; NULL: none. */
 const uint8_t *nsec3_chain_record(const struct snapshot *s, const struct entry *e, struct rrset *out);

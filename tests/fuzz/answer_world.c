@@ -125,6 +125,8 @@ static void configure(struct answer_world *w)
 						    .agent = "\1e",
 						    .keepalive_100ms = 9,
 						    .cookie = {.secret_cnt = 2}}};
+	w->plain_config = w->config;
+	w->plain_config.edns = (struct edns_config){0};
 	w->limited_config = w->config;
 	w->limited_config.rrl = (struct rrl_config){.rate = 5,
 						    .window_ms = 1000,
@@ -134,8 +136,44 @@ static void configure(struct answer_world *w)
 						    .level = {{{24, 1}, {32, 2}}, {{48, 1}, {64, 2}}}};
 }
 
+/*
+ * A chain nobody signed: of four records that share the circle of hashes, three have a next hash of some other length than SHA-1
+ * makes. The apex is "h" and that length.
+ */
+static void load_quarters(struct answer_world *w, unsigned hash_len)
+{
+	static const uint8_t params[] = {1, 0, 0, 0, 0};
+	uint8_t name[NAME_LEN_MAX], hash[NSEC3_HASH_LEN];
+	char apex[8], *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	HOLDS(f != NULL);
+	snprintf(apex, sizeof(apex), "h%u.", hash_len);
+	HOLDS(name_from_text(apex, name) > 0);
+	nsec3_hash(params, name, hash);
+	fprintf(f, "%s 60 SOA %s %s 1 2 3 4 5\n%s 60 NS %s\n%s 60 NSEC3PARAM 1 0 0 -\n", apex, apex, apex,
+		apex, apex, apex);
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned next_len = i == 0 ? sizeof(hash) : hash_len;
+		char label[NSEC3_LABEL_LEN + 1] = "";
+
+		nsec3_label(hash, (uint8_t *)label);
+		/* As an unknown type (RFC 3597 5), for base32hex would have to be spelled. */
+		fprintf(f, "%s.%s 60 TYPE50 \\# %u 0100000000%02X", label, apex, 6 + next_len, next_len);
+		for (unsigned k = 0; k < next_len; k++)
+			fprintf(f, "AB");
+		fprintf(f, "\n");
+		hash[0] = (uint8_t)(hash[0] + 0x40);
+	}
+	fclose(f);
+	load(w, apex, text);
+	free(text);
+}
+
 struct answer_world *answer_world(void)
 {
+	static const unsigned hash_lens[] = {1, 10, 15, 19, 20, 21, 255};
 	static const uint8_t params[] = {1, 0, 0, 1, 1, 0xab};
 	static struct answer_world *w;
 	struct arena_config config = {.bytes_max = 1 << 28, .protect = true};
@@ -151,13 +189,16 @@ struct answer_world *answer_world(void)
 	configure(w);
 	w->engine = answer_engine_new(w->zones, &w->config);
 	w->limited = answer_engine_new(w->zones, &w->limited_config);
-	HOLDS(w->engine != NULL && w->limited != NULL);
+	w->plain = answer_engine_new(w->zones, &w->plain_config);
+	HOLDS(w->engine != NULL && w->limited != NULL && w->plain != NULL);
 	load(w, "z.", zone_text);
 	load(w, "s.z.", zone_text);
 	load(w, "only.x.", zone_text);
 	load(w, "gone.", zone_text);
 	load_signed(w, "nsec.", NULL);
 	load_signed(w, "nsec3.", params);
+	for (size_t i = 0; i < sizeof(hash_lens) / sizeof(hash_lens[0]); i++)
+		load_quarters(w, hash_lens[i]);
 	return w;
 }
 

@@ -13,11 +13,16 @@ struct answer_world {
 	struct zonetab *zones;
 	struct answer_engine *engine;
 	struct answer_engine *limited; /* the same with rate limits */
-	struct answer_config config, limited_config;
+	struct answer_engine
+		*plain; /* has no EDNS options of its own to answer with, so the short ways are open */
+	struct answer_config config, limited_config, plain_config;
 	struct arena *arena;
 };
 
-/* The process's; made by the first call. z. and s.z. are unsigned, nsec. and nsec3. signed, gone. has expired. */
+/*
+ * The process's; made by the first call. z. and s.z. are unsigned, nsec. and nsec3. signed, gone. has expired; h1. to
+ * h255. have NSEC3 records with a next hash of so many octets.
+ */
 struct answer_world *answer_world(void);
 
 /* The response in job to the request that was there, where cap octets are. */

@@ -17,6 +17,7 @@
 #define OPTION_PARTIAL	 0x08
 #define OPTION_LIMITED	 0x10 /* with rate limits */
 #define OPTION_IPV6	 0x20 /* of a frame that is made */
+#define OPTION_PLAIN	 0x40 /* without EDNS options of ours; limits go first */
 #define OPTION_MADE	 0x80
 
 #define ROOM_MIN 512  /* a worker drops what has less */
@@ -73,7 +74,9 @@ static void answer_one(struct answer_engine *e, struct answer_job *job)
 static void answer_frame(const struct packet *p, uint8_t *frame, size_t len, unsigned options, uint32_t mtu)
 {
 	struct answer_world *w = answer_world();
-	struct answer_engine *e = options & OPTION_LIMITED ? w->limited : w->engine;
+	struct answer_engine *e = options & OPTION_LIMITED ? w->limited
+				  : options & OPTION_PLAIN ? w->plain
+							   : w->engine;
 	struct frame_request kept = frame_keep(p, frame);
 	uint32_t max = packet_msg_max(p->family, mtu), room = (uint32_t)(len + TAIL - p->msg_at);
 	uint8_t *request = exact_copy(frame + p->msg_at, p->msg_len);

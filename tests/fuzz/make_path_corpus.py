@@ -7,7 +7,7 @@ from pathlib import Path
 import dns.message
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
-LIMITED, IPV6, MADE = 0x10, 0x20, 0x80
+LIMITED, IPV6, PLAIN, MADE = 0x10, 0x20, 0x40, 0x80
 QUERIES = ("hit", "upper", "ent", "wild", "referral", "chain", "loop", "dname", "nxdomain", "expired", "root", "options", "tsig",
            "twoopt", "badvers", "notify", "update", "response", "header", "empty", "pointer", "long", "labels", "class-ch",
            "type-any-0", "ixfr-soa")
@@ -27,6 +27,12 @@ def seeds():
                 query.id = i
                 yield (f"{apex}{owner.replace('*', 'star')}{rdtype}",
                        bytes([MADE | (LIMITED if i % 5 == 0 else 0), i % 16]) + query.to_wire())
+    # Names that the two halves of a chain without a whole hash cover, so that each encloser comes more than once in a row.
+    for length in (1, 10, 15, 19, 20, 21, 255):
+        for i in range(6):
+            query = dns.message.make_query(f"n{i}.h{length}.", "A", want_dnssec=True, payload=1232)
+            query.id = i
+            yield f"h{length}.n{i}", bytes([MADE | PLAIN, 0]) + query.to_wire()
 
 
 if __name__ == "__main__":

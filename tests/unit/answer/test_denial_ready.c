@@ -346,6 +346,104 @@ static void nsec_goes_first(void **state)
 	world_fini(&w);
 }
 
+#define QUARTERS 4
+
+/* A quarter of the circle of hashes belongs to the apex's record, the others to some with so many octets of next hash. */
+static void publish_quarters(struct world *w, struct zone *z, unsigned hash_len,
+			     uint8_t out_label[QUARTERS][NSEC3_LABEL_LEN])
+{
+	static const uint8_t params[] = {1, 0, 0, 0, 0};
+	uint8_t rdata[6 + UINT8_MAX] = {1}, hash[NSEC3_HASH_LEN], owner[NAME_LEN_MAX] = {NSEC3_LABEL_LEN};
+	struct model *m = &z->content;
+
+	model_fini(m);
+	model_init(m, "example.", 1);
+	z->signing.kind = SIGNING_NONE;
+	model_add(m, m->apex, DNS_TYPE_NSEC3PARAM, 300, params, sizeof(params));
+	nsec3_hash(params, m->apex, hash);
+	memcpy(owner + 1 + NSEC3_LABEL_LEN, m->apex, name_len(m->apex));
+	for (unsigned i = 0; i < QUARTERS; i++) {
+		nsec3_label(hash, owner + 1);
+		memcpy(out_label[i], owner + 1, NSEC3_LABEL_LEN);
+		rdata[5] = (uint8_t)(i == 0 ? NSEC3_HASH_LEN : hash_len);
+		model_add(m, owner, DNS_TYPE_NSEC3, 300, rdata, 6u + rdata[5]);
+		hash[0] = (uint8_t)(hash[0] + 256 / QUARTERS);
+	}
+	publish(w, z);
+}
+
+/* RFC 5155 3.1.7: the next hash is as long as the algorithm's. Others are kept, but nothing is denied with them. */
+static void a_record_without_a_whole_next_hash_denies_nothing(void **state)
+{
+	static const unsigned lens[] = {1, 10, 15, 19, 20, 21, 255};
+	static uint8_t got[DNS_MSG_MAX];
+	uint8_t request[512], name[NAME_LEN_MAX], label[QUARTERS][NSEC3_LABEL_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		unsigned sent[QUARTERS] = {0};
+		struct world w;
+
+		world_init(&w, 0);
+		publish_quarters(&w, &w.zone[0], lens[i], label);
+		for (unsigned k = 0; k < 32; k++) {
+			char text[32];
+			size_t len;
+
+			snprintf(text, sizeof(text), "n%u.example.", k);
+			name_from_text(text, name);
+			expect_same(&w, name, DNS_TYPE_A, 1232);
+			len = answer(w.engine, request, request_for(name, DNS_TYPE_A, 1232, request), got);
+			for (unsigned q = 0; q < QUARTERS; q++)
+				sent[q] += memmem(got, len, label[q], sizeof(label[q])) != NULL;
+		}
+		assert_true(pieces(&w) > 0);
+		for (unsigned q = 0; q < QUARTERS; q++)
+			assert_int_equal(sent[q] > 0, q == 0 || lens[i] == NSEC3_HASH_LEN);
+		world_fini(&w);
+	}
+}
+
+/* Whatever the chain lets through: each is in a block of its own, so that a sanitizer sees what is beside it. */
+static void a_record_of_any_length_is_copied_whole_or_not_at_all(void **state)
+{
+	static const uint8_t label[1 + NSEC3_LABEL_LEN] = {NSEC3_LABEL_LEN};
+	static uint8_t got[DNS_MSG_MAX];
+	const struct denial_ready *ready = NULL;
+	struct name_hashes hashes = {.len = 1};
+	struct lookup l = {.hashes = &hashes};
+	unsigned copied = 0, cnt;
+	struct world w;
+
+	(void)state;
+	world_init(&w, 0);
+	ask_text(&w, "nothing.example.");
+	for (unsigned i = 0; i < DENIAL_READY_CNT && ready == NULL; i++)
+		if (w.engine->ready.of[i].state == DENIAL_READY_FIT)
+			ready = &w.engine->ready.of[i];
+	assert_non_null(ready);
+	for (uint32_t len = 12; len < 200; len++) {
+		uint8_t *body = malloc(len);
+		struct denial next = {.set = {.body = body, .len = len, .cnt = 1}, .shown = label};
+		uint32_t end;
+
+		assert_non_null(body);
+		memset(body, 0xA5, len);
+		wire_store16(body + 10, (uint16_t)(len - 12));
+		end = denial_ready_write(ready, &next, &l, got, 17, sizeof(got), &cnt);
+		if (end != 0) {
+			copied++;
+			assert_int_equal(end,
+					 17 + ready->head_len + 1 + NSEC3_LABEL_LEN + len + ready->tail_len);
+			assert_memory_equal(got + 17 + ready->head_len + 3 + NSEC3_LABEL_LEN, body + 2,
+					    len - 2);
+		}
+		free(body);
+	}
+	assert_true(copied > 100);
+	world_fini(&w);
+}
+
 /* What was copied is not sent. */
 static void over_the_rate_limit_it_is_truncated_or_dropped(void **state)
 {
@@ -393,6 +491,8 @@ int main(void)
 		cmocka_unit_test(the_closest_encloser_may_come_and_go),
 		cmocka_unit_test(owners_of_the_chain_do_not_exist_as_names),
 		cmocka_unit_test(nsec_goes_first),
+		cmocka_unit_test(a_record_without_a_whole_next_hash_denies_nothing),
+		cmocka_unit_test(a_record_of_any_length_is_copied_whole_or_not_at_all),
 		cmocka_unit_test(over_the_rate_limit_it_is_truncated_or_dropped),
 	};
 	int failed;
