@@ -20,7 +20,10 @@ static const unsigned char alpn_dot[] = "\3dot";
 
 static int complain(char error[TLS_TEXT_CAP], const char *file, const char *what)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	unsigned long first = ERR_peek_error(), last = ERR_peek_last_error();
+	/* What the system said comes first, and "system lib" of all who called it. */
+	const char *reason =
+		ERR_SYSTEM_ERROR(first) ? strerror(ERR_GET_REASON(first)) : ERR_reason_error_string(last);
 
 	snprintf(error, TLS_TEXT_CAP, "%.128s: %s%s%s", file, what, reason != NULL ? ": " : "",
 		 reason != NULL ? reason : "");

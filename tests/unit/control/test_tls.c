@@ -441,6 +441,10 @@ static void test_files_that_are_not_good_are_named(void **state)
 	c.ca_file = f->good.key_file;
 	assert_true(tls_client_new(&c, &client, error) < 0);
 	assert_non_null(strstr(error, "good.key: cannot read CA certificates"));
+	c.ca_file = "/nonexistent.crt";
+	assert_true(tls_client_new(&c, &client, error) < 0);
+	assert_string_equal(error,
+			    "/nonexistent.crt: cannot read CA certificates: No such file or directory");
 	assert_null(client);
 }
 
