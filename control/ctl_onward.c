@@ -47,6 +47,11 @@ void ctl_zone_notify(struct ctl_conn *conn, const struct ctl_args *args)
 		ctl_reply_error(conn, "not-loaded", NULL, "nothing is served of %s", z.name);
 		return;
 	}
+	if (onward_target_cnt(ctl->env.onward, z.slot) == 0) {
+		ctl_reply_error(conn, "nothing-to-do", NULL, "nobody is told of %s: it has no `notify`",
+				z.name);
+		return;
+	}
 	onward_notify(ctl->env.onward, z.slot);
 	ctl_reply(conn, json_pack("{s:[o]}", "zones", ctl_zone_info(ctl, (unsigned)index)));
 }

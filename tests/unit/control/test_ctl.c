@@ -1116,6 +1116,20 @@ static void a_zone_without_content_cannot_be_dumped(void **state)
 	client_close(w, &c);
 }
 
+/* In the stubs zones of odd numbers have somebody to tell, and zone 1 no content. */
+static void a_notify_is_ordered_where_something_is_served_and_somebody_told(void **state)
+{
+	struct world *w = *state;
+	struct client c = client_new(w);
+	json_t *a = ask(w, &c, REQ_ZONE("zone notify", "zone-3.example"));
+
+	result(a);
+	json_decref(a);
+	client_close(w, &c);
+	refused(w, REQ_ZONE("zone notify", "zone-2.example"), "nothing-to-do");
+	refused(w, REQ_ZONE("zone notify", "zone-1.example"), "not-loaded");
+}
+
 static void a_slow_reader_of_a_dump_gets_all_and_costs_little(void **state)
 {
 	struct world *w = *state;
@@ -1395,6 +1409,7 @@ int main(void)
 		T(who_waits_is_told_of_the_stop),
 		T(a_dump_is_the_zone_in_presentation_format),
 		T(a_zone_without_content_cannot_be_dumped),
+		T(a_notify_is_ordered_where_something_is_served_and_somebody_told),
 		T(a_slow_reader_of_a_dump_gets_all_and_costs_little),
 		T(a_client_may_leave_in_the_middle_of_a_dump),
 		T(dumps_at_once_are_limited),
