@@ -93,6 +93,8 @@ static void usage(FILE *to)
 	      "  zone dump ZONE                the served records in presentation format\n"
 	      "  stats [--describe]            all counters, with what they count\n"
 	      "  port stats PORT               what the port's driver counts of its own\n"
+	      "  offenders                     the networks that were rate limited most of late\n"
+	      "  cookies reload                read the secrets of server cookies again\n"
 	      "  tls reload                    read the certificate of DNS over TLS again\n"
 	      "  key reload                    read the files of TSIG keys again\n"
 	      "  capture --write FILE          what workers receive and send, for tcpdump -r; --port N, "

@@ -10,6 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
+from certificates import Authority
+from signer import key_file
 
 ZONE = "example."
 FAILED, USAGE, CONFIG = 1, 2, 3
@@ -149,6 +151,23 @@ def test_check_config_accepts_the_good_and_places_the_bad(net):
     done = check(net, bad)
     assert done.returncode == CONFIG, done
     assert re.search(rf"check\.yaml:{line}:\d+:.*idel", done.stderr) and "idle" in done.stderr, done.stderr
+
+
+def test_what_the_example_comments_out_is_valid_as_well(net):
+    etc = net.dir / "etc"
+    ca = Authority(etc)
+    ours = ca.issue("ns.example")
+    for source, name in ((ours.certificate, "tls.crt"), (ours.key, "tls.key")):
+        source.rename(etc / name)
+    for name in ("hidden.key", "onward.key"):
+        Path(key_file(net, name=name)).rename(etc / name)
+    (etc / "cookies").write_text("0123456789abcdef" * 2 + "\n")
+    (etc / "cookies").chmod(0o600)
+    text = (lab.ROOT / "control" / "lockstepd.conf.example").read_text().replace("/etc/lockstep", str(etc))
+    text = text.replace("base64 of the SHA-256 of its key", ca.pin)
+    text, cnt = re.subn(r"^( *)# (?= *(?:[a-z-]+:|- \{))", r"\1", text, flags=re.M)
+    done = check(net, text)
+    assert done.returncode == 0 and not done.stderr and cnt > 50, done
 
 
 def test_wrong_usage_is_told_from_other_failures(net):
