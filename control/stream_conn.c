@@ -12,6 +12,9 @@
 
 #define RX_CAP_FIRST 2048 /* most requests are below 100 octets; several pipelined ones arrive in one read */
 
+/* Transfers are looked through so often for readers that stand still; their limits count in seconds. */
+#define SWEEP_MS 1000
+
 /* Nothing is to be sent first, nobody to be waited for: the next request may be looked at. */
 static bool conn_is_free(const struct stream_conn *c)
 {
@@ -30,6 +33,12 @@ static void conn_watch(struct stream_thread *t, struct stream_conn *c)
 		c->watched = ev.events;
 }
 
+/* The list of the thread that it is in, while it is open. */
+static struct stream_conn_list *conn_list(struct stream_thread *t, const struct stream_conn *c)
+{
+	return c->transfer != NULL ? &t->sending : &t->conns;
+}
+
 static int conn_send(struct stream_thread *t, struct stream_conn *c);
 
 static void conn_close(struct stream_thread *t, struct stream_conn *c)
@@ -41,9 +50,9 @@ static void conn_close(struct stream_thread *t, struct stream_conn *c)
 	}
 	if (c->notify != NULL)
 		c->notify->conn = NULL;
+	TAILQ_REMOVE(conn_list(t, c), c, link);
 	if (c->transfer != NULL)
 		xfrout_close(c->transfer, t->now_ms);
-	TAILQ_REMOVE(&t->conns, c, link);
 	t->conn_cnt--;
 	stream_count(t, STREAM_CNT_open, -1);
 	if (t->stream->clients != NULL)
@@ -70,7 +79,27 @@ void stream_conn_bury(struct stream_thread *t)
 static void conn_active(struct stream_thread *t, struct stream_conn *c)
 {
 	c->active_ms = t->now_ms;
+	TAILQ_REMOVE(conn_list(t, c), c, link);
+	TAILQ_INSERT_TAIL(conn_list(t, c), c, link);
+}
+
+/* From now on, until it has ended, the transfer's own limits say how slow the reader may be. */
+static void conn_begin_transfer(struct stream_thread *t, struct stream_conn *c,
+				struct xfrout_session *transfer)
+{
+	if (TAILQ_EMPTY(&t->sending))
+		t->sweep_ms = t->now_ms + SWEEP_MS;
 	TAILQ_REMOVE(&t->conns, c, link);
+	c->transfer = transfer;
+	TAILQ_INSERT_TAIL(&t->sending, c, link);
+}
+
+static void conn_end_transfer(struct stream_thread *t, struct stream_conn *c)
+{
+	TAILQ_REMOVE(&t->sending, c, link);
+	xfrout_close(c->transfer, t->now_ms);
+	c->transfer = NULL;
+	c->active_ms = t->now_ms;
 	TAILQ_INSERT_TAIL(&t->conns, c, link);
 }
 
@@ -142,6 +171,7 @@ static int conn_send_pending(struct stream_thread *t, struct stream_conn *c)
 static bool answer_request(struct stream_thread *t, struct stream_conn *c, const uint8_t *msg, uint32_t len)
 {
 	uint8_t *frame = t->out + t->out_len;
+	struct xfrout_session *transfer = NULL;
 	struct answer_job job = {.msg = frame + 2,
 				 .len = len,
 				 .cap = DNS_MSG_MAX,
@@ -149,13 +179,14 @@ static bool answer_request(struct stream_thread *t, struct stream_conn *c, const
 
 	memcpy(job.msg, msg, len);
 	stream_count(t, STREAM_CNT_requests, 1);
-	asker_ask(&t->asker, &job, &c->client, c->tls, t->now_ms, &c->transfer);
+	asker_ask(&t->asker, &job, &c->client, c->tls, t->now_ms, &transfer);
 	switch ((enum answer_verdict)job.verdict) {
 	case ANSWER_DROP:
 		return false; /* not DNS, or a response: RFC 7766 has no use for such a client */
 	case ANSWER_NOTIFY:
 		return stream_notify_send(t, c, -1, &c->client, msg, len);
 	case ANSWER_TRANSFER:
+		conn_begin_transfer(t, c, transfer);
 		return true;
 	case ANSWER_SEND:
 		break;
@@ -291,9 +322,7 @@ static bool conn_transfer(struct stream_thread *t, struct stream_conn *c)
 		return true;
 	len = xfrout_fill(c->transfer, t->out, CUTTER_FRAME_MAX, t->now_ms);
 	if (len == 0) {
-		xfrout_close(c->transfer, t->now_ms);
-		c->transfer = NULL;
-		conn_active(t, c);
+		conn_end_transfer(t, c);
 		return true;
 	}
 	t->out_len = len < 0 ? 0 : (uint32_t)len;
@@ -355,22 +384,23 @@ void stream_conn_reply(struct stream_thread *t, struct stream_notify *n)
 
 /*
  * At the limit the connection that has been idle longest makes room, so that a client that opens connections and
- * says nothing cannot keep others out (RFC 7766 6.2.3).
+ * says nothing cannot keep others out (RFC 7766 6.2.3). One with a transfer is not idle, and its reader one of those that
+ * may. Returns false when there is none to close.
  */
-static void close_oldest(struct stream_thread *t)
+static bool close_oldest(struct stream_thread *t)
 {
 	struct stream_conn *oldest = TAILQ_FIRST(&t->conns);
 
-	if (oldest == NULL)
-		return;
 	stream_count(t, STREAM_CNT_closed_limit, 1);
+	if (oldest == NULL)
+		return false;
 	conn_close(t, oldest);
+	return true;
 }
 
-static void make_room(struct stream_thread *t)
+static bool make_room(struct stream_thread *t)
 {
-	if (t->conn_cnt >= t->conn_max)
-		close_oldest(t);
+	return t->conn_cnt < t->conn_max || close_oldest(t);
 }
 
 /* Returns 0 or -ENOMEM. */
@@ -424,8 +454,7 @@ void stream_conn_accept(struct stream_thread *t, const struct stream_fd *listene
 		close(fd);
 		return;
 	}
-	make_room(t);
-	if (!conn_open(t, fd, &client, listener->kind == STREAM_FD_TLS_LISTENER)) {
+	if (!make_room(t) || !conn_open(t, fd, &client, listener->kind == STREAM_FD_TLS_LISTENER)) {
 		if (clients != NULL)
 			stream_clients_leave(clients, &client);
 		close(fd);
@@ -435,27 +464,54 @@ void stream_conn_accept(struct stream_thread *t, const struct stream_fd *listene
 	stream_count(t, STREAM_CNT_open, 1);
 }
 
+static bool is_idle(const struct stream_thread *t, const struct stream_conn *c)
+{
+	return t->now_ms - c->active_ms >= t->stream->env.config->tcp_idle_ms;
+}
+
 int stream_conn_next_ms(const struct stream_thread *t)
 {
 	const struct stream_conn *oldest = TAILQ_FIRST(&t->conns);
-	uint64_t due;
+	uint64_t due = UINT64_MAX;
 
-	if (oldest == NULL)
+	if (oldest != NULL)
+		due = oldest->active_ms + t->stream->env.config->tcp_idle_ms;
+	if (!TAILQ_EMPTY(&t->sending) && t->sweep_ms < due)
+		due = t->sweep_ms;
+	if (due == UINT64_MAX)
 		return -1;
-	due = oldest->active_ms + t->stream->env.config->tcp_idle_ms;
 	return due <= t->now_ms ? 0 : (int)(due - t->now_ms);
+}
+
+/* A reader that takes nothing raises no event. */
+static void close_late(struct stream_thread *t)
+{
+	struct stream_conn *c, *next;
+
+	for (c = TAILQ_FIRST(&t->sending); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (xfrout_is_late(c->transfer, t->now_ms))
+			conn_close(t, c);
+	}
+	t->sweep_ms = t->now_ms + SWEEP_MS;
 }
 
 void stream_conn_expire(struct stream_thread *t)
 {
-	while (stream_conn_next_ms(t) == 0) {
+	struct stream_conn *oldest;
+
+	while ((oldest = TAILQ_FIRST(&t->conns)) != NULL && is_idle(t, oldest)) {
 		stream_count(t, STREAM_CNT_closed_idle, 1);
-		conn_close(t, TAILQ_FIRST(&t->conns));
+		conn_close(t, oldest);
 	}
+	if (t->sweep_ms <= t->now_ms)
+		close_late(t);
 }
 
 void stream_conn_close_all(struct stream_thread *t)
 {
-	while (!TAILQ_EMPTY(&t->conns))
-		conn_close(t, TAILQ_FIRST(&t->conns));
+	struct stream_conn *c;
+
+	while ((c = TAILQ_FIRST(&t->conns)) != NULL || (c = TAILQ_FIRST(&t->sending)) != NULL)
+		conn_close(t, c);
 }

@@ -132,6 +132,7 @@ int stream_thread_open(struct stream_thread *t, struct net_error *err)
 	int rc = -ENOMEM;
 
 	TAILQ_INIT(&t->conns);
+	TAILQ_INIT(&t->sending);
 	TAILQ_INIT(&t->dead);
 	TAILQ_INIT(&t->replies);
 	pthread_mutex_init(&t->lock, NULL);

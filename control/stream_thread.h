@@ -28,7 +28,7 @@ struct stream_fd {
 
 struct stream_conn {
 	struct stream_fd fd;
-	TAILQ_ENTRY(stream_conn) link; /* thread's list, least recently active first */
+	TAILQ_ENTRY(stream_conn) link; /* in the thread's conns, sending or dead */
 	union config_sockaddr client;
 	uint64_t active_ms;	      /* last complete request or progress in sending */
 	struct tls *tls;	      /* NULL: TCP */
@@ -53,7 +53,9 @@ struct stream_thread {
 	struct stream_fd *sockets;
 	unsigned socket_cnt;
 	struct answer_engine *engine;
-	struct stream_conn_list conns;
+	struct stream_conn_list conns;	 /* without a transfer, least recently active first */
+	struct stream_conn_list sending; /* with one: it has limits of its own */
+	uint64_t sweep_ms;		 /* when sending is looked through next, while it has some */
 	struct stream_conn_list dead; /* closed in this turn: events of the same turn may still name them */
 	unsigned conn_cnt, conn_max;
 	uint8_t *out; /* responses of one batch, each with its length in front */
@@ -93,7 +95,7 @@ void stream_conn_expire(struct stream_thread *t);
 void stream_conn_close_all(struct stream_thread *t);
 void stream_conn_bury(struct stream_thread *t); /* end of a turn: frees what was closed in it */
 
-/* Milliseconds until the least recently active connection times out, -1 without connections. */
+/* Milliseconds until stream_conn_expire may find one that is to be closed, -1 without connections. */
 int stream_conn_next_ms(const struct stream_thread *t);
 
 static inline void stream_count(struct stream_thread *t, enum stream_counter c, int64_t n)

@@ -361,9 +361,9 @@ def test_a_secondary_with_a_hostname_is_served_by_its_certificate_alone(net):
 
 # --- readers ---
 
-def slow(net, source=None):
+def slow(net, source=None, receive_buffer=4096):
     """A reader that asks, and reads nothing yet; its receive buffer is small."""
-    s = net.tcp(source=source, timeout=30, receive_buffer=4096)
+    s = net.tcp(source=source, timeout=30, receive_buffer=receive_buffer)
     wire = dns.message.make_query(ZONE, "AXFR").to_wire()
     s.sendall(struct.pack("!H", len(wire)) + wire)
     return s
@@ -373,9 +373,10 @@ LARGE = 50000
 ALL = LARGE + 7  # the records of lab.zone_text, and the closing SOA
 
 
-def rest(s):
-    """What a reader of the large zone gets: its serials at both ends; None when the connection ends before."""
-    cnt, got = 0, []
+def rest(s, got=()):
+    """What a reader of the large zone gets, behind the messages it has: its serials at both ends; None when the connection ends before."""
+    got = list(got)
+    cnt = sum(struct.unpack("!H", m[6:8])[0] for m in got)
     with s:
         while cnt < ALL:
             try:
@@ -448,10 +449,10 @@ def test_a_zone_that_expires_is_not_served_but_what_had_begun_is_completed(net):
 
 @lab.timeout(240)
 def test_readers_that_take_too_long_are_cut_off(net):
-    _, daemon = large(net, {"transfers-out": {"idle": "1s"}, "tcp": {"idle-timeout": "1m"}})
-    reader = slow(net)
-    running(daemon, 1)
-    # An octet now and then is no progress.
+    _, daemon = large(net, {"transfers-out": {"idle": "1s"}, "tcp": {"idle-timeout": "1h"}})
+    idle, reader = slow(net), slow(net)
+    running(daemon, 2)
+    # Nothing at all is not, and neither is an octet now and then.
     end = time.monotonic() + 60
     while daemon.counter("onward", "running") and time.monotonic() < end:
         time.sleep(0.2)
@@ -460,8 +461,47 @@ def test_readers_that_take_too_long_are_cut_off(net):
         except OSError:
             break
     running(daemon, 0)
-    assert daemon.counter("onward", "failed") == 1
+    assert daemon.counter("onward", "failed") == 2
+    idle.close()
     reader.close()
+
+
+def is_closed(s):
+    try:
+        return s.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+@lab.timeout(240)
+def test_a_transfer_is_not_an_idle_connection_however_its_reader_reads(net):
+    # What the kernel takes of a batch is all of it, or the rest would count as progress.
+    net.run_in("sec", ["sysctl", "-qw", "net.ipv4.tcp_wmem=4096 262144 262144"])
+    _, daemon = large(net, {"tcp": {"idle-timeout": "1s", "clients": 3, "threads": 1}})
+    stands, paced = slow(net), slow(net, receive_buffer=65536)
+    running(daemon, 2)
+    idle, taken = net.tcp(timeout=0.05), []
+    while not is_closed(idle):
+        taken.append(lab.read_framed(paced))
+    assert daemon.counter("stream", "closed_idle") > 0
+    running(daemon, 2)
+    # Neither do they make room, for few or for many.
+    others = []
+    for _ in range(5):
+        others.append(net.tcp())
+        assert lab.exchange_on(others[-1], dns.message.make_query(ZONE, "SOA").to_wire(), tcp=True)
+    assert daemon.counter("stream", "closed_limit") >= 4
+    third = slow(net)
+    running(daemon, 3)
+    before = daemon.counter("stream", "closed_limit")
+    with net.tcp(timeout=30) as s:
+        assert is_closed(s)
+    assert daemon.counter("stream", "closed_limit") == before + 1
+    assert rest(paced, taken) == (1, 1)
+    assert rest(stands) == (1, 1) and rest(third) == (1, 1)
+    running(daemon, 0)
 
 
 def test_stopping_while_transfers_run_ends_them(net):
