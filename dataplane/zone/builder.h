@@ -55,6 +55,8 @@ struct builder_report {
 	uint64_t skipped_duplicate;
 	uint64_t ttl_unequal;
 	uint64_t ttl_top_bit;
+	/* The work: records that were laid out, each as often as it was, those of cuts for their glue too. */
+	uint64_t laid_out;
 };
 
 /*

@@ -6,10 +6,10 @@
 #include "dataplane/zone/nsec3.h"
 #include "dataplane/zone/version.h"
 
-/* Lower-case names below the apex, one behind the other, each with a length octet before it. */
+/* Lower-case names below the apex, one behind the other, each with a length octet before it; the last at last. */
 struct name_list {
 	uint8_t *octets;
-	size_t len, size;
+	size_t len, size, last;
 };
 
 /* One owner name of an edit list, and its edits in order of arrival. */
@@ -143,7 +143,7 @@ uint32_t entry_children(const struct entry *e);
 void builder_count_flags(struct builder *b, unsigned before, unsigned after);
 
 /* glue.c */
-int glue_update(struct builder *b, const uint8_t *rel, size_t len);
+/* Each cut of the list once, however often it is in there. Empties the list. */
 int glue_update_list(struct builder *b, struct name_list *list);
 
 /* occlude.c: sets ENTRY_BELOW right everywhere (full), or below the names in cut_changed (edit). */
@@ -155,4 +155,5 @@ int edits_add(struct builder *b, const struct owner *o, const uint8_t *name, uin
 enum builder_verdict edits_apply(struct builder *b);
 void edits_fini(struct edits *e);
 
+/* Nothing happens when it is the last one already. */
 int name_list_add(struct name_list *l, const uint8_t *rel, size_t len);

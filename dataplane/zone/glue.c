@@ -12,6 +12,8 @@
 
 int name_list_add(struct name_list *l, const uint8_t *rel, size_t len)
 {
+	if (l->len > 0 && l->octets[l->last] == len && memcmp(l->octets + l->last + 1, rel, len) == 0)
+		return 0;
 	if (l->len + 1 + len > l->size) {
 		size_t size = (l->len + 1 + len) * 2;
 		uint8_t *octets = realloc(l->octets, size);
@@ -23,6 +25,7 @@ int name_list_add(struct name_list *l, const uint8_t *rel, size_t len)
 	}
 	l->octets[l->len] = (uint8_t)len;
 	memcpy(l->octets + l->len + 1, rel, len);
+	l->last = l->len;
 	l->len += 1 + len;
 	return 0;
 }
@@ -46,23 +49,25 @@ static bool find_set(const struct set_source *src, const struct entry *e, uint16
 	return false;
 }
 
-static void add_addresses(struct builder *b, const struct entry *e, uint16_t type, uint16_t name_at,
+/* False: the body is full. */
+static bool add_addresses(struct builder *b, const struct entry *e, uint16_t type, uint16_t name_at,
 			  const uint8_t *name)
 {
 	struct set_source src = builder_source(b);
 	struct rrset set;
 
 	if (!find_set(&src, e, type, &set))
-		return;
+		return true;
 	for (uint32_t off = 0; off < set.len;) {
 		size_t len = 12u + wire_load16(set.body + off + 10);
 
 		if (b->body->len + len + NAME_LEN_MAX > GLUE_LEN_MAX)
-			return;
+			return false;
 		encode_body_glue(b->body, name_at <= RRSET_TARGET_MAX ? name_at : 0, name, set.body + off,
 				 len);
 		off += (uint32_t)len;
 	}
+	return true;
 }
 
 /* Lays out the glue of the cut o in b->body. */
@@ -79,14 +84,16 @@ static void lay_out(struct builder *b, const struct owner *o, const struct rrset
 		const struct entry *e;
 		uint16_t name_at;
 
+		b->report.laid_out++;
 		body_name(ns->body, layout, layout_len, off + 12, name, &name_at);
 		if (!name_is_at_or_below(name, o->lower) || !owner_init(b, &target, name, name_len(name)))
 			continue;
 		e = owner_find(b, &target, 0);
 		if (e == NULL)
 			continue;
-		add_addresses(b, e, DNS_TYPE_A, name_at, name);
-		add_addresses(b, e, DNS_TYPE_AAAA, name_at, name);
+		if (!add_addresses(b, e, DNS_TYPE_A, name_at, name) ||
+		    !add_addresses(b, e, DNS_TYPE_AAAA, name_at, name))
+			return;
 	}
 }
 
@@ -114,7 +121,7 @@ static size_t rebuild(struct builder *b, const struct entry *e, uint8_t apex_for
 	return (size_t)(encode_set(b->body, SET_GLUE | SET_LAST | apex_form, b->entry, out) - b->entry);
 }
 
-int glue_update(struct builder *b, const uint8_t *rel, size_t len)
+static int glue_update(struct builder *b, const uint8_t *rel, size_t len)
 {
 	struct set_source src = builder_source(b);
 	const struct entry *e;
@@ -137,12 +144,33 @@ int glue_update(struct builder *b, const uint8_t *rel, size_t len)
 	return draft_replace(&b->draft, BLOCK_NAMES, o.hash[0], e, b->entry, size);
 }
 
+static int compare_names(const void *pa, const void *pb, void *octets)
+{
+	const uint8_t *a = (const uint8_t *)octets + *(const size_t *)pa;
+	const uint8_t *b = (const uint8_t *)octets + *(const size_t *)pb;
+
+	return memcmp(a, b, 1u + (*a < *b ? *a : *b)); /* lengths first: equal ones are compared whole */
+}
+
+/* Every change below a cut puts it on the list; laid out it is once, for it may have thousands of servers. */
 int glue_update_list(struct builder *b, struct name_list *list)
 {
+	size_t cnt = 0, i = 0, at, *v;
 	int rc = 0;
 
-	for (size_t at = 0; at < list->len && rc == 0; at += 1u + list->octets[at])
-		rc = glue_update(b, list->octets + at + 1, list->octets[at]);
+	for (at = 0; at < list->len; at += 1u + list->octets[at])
+		cnt++;
+	v = malloc((cnt + 1) * sizeof(*v));
+	if (v == NULL)
+		return -ENOMEM;
+	for (at = 0; at < list->len; at += 1u + list->octets[at])
+		v[i++] = at;
+	if (cnt > 1)
+		qsort_r(v, cnt, sizeof(*v), compare_names, list->octets);
+	for (i = 0; i < cnt && rc == 0; i++)
+		if (i == 0 || compare_names(&v[i - 1], &v[i], list->octets) != 0)
+			rc = glue_update(b, list->octets + v[i] + 1, list->octets[v[i]]);
+	free(v);
 	list->len = 0;
 	return rc;
 }
