@@ -6,9 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Requests that share a connection; more begin another. What runs at one primary is bounded elsewhere (dispatch.h). */
-#define SHARED_MAX 100
-
 /* A primary that does not answer a SYN, or a hello of TLS, for this long is not there. */
 #define OPEN_MAX_MS 10000
 
@@ -194,7 +191,7 @@ static struct link *find(struct links *all, const struct link_request *r)
 	struct link *l = peer->talks;
 
 	/* Ids tell answers apart: two of one make another connection. */
-	if (!r->stream && l != NULL && l->request_cnt < SHARED_MAX &&
+	if (!r->stream && l != NULL && l->request_cnt < LINK_SHARED_MAX &&
 	    link_find_id(l, wire_load16(r->wire + 2)) == NULL)
 		return l;
 	l = peer->idle;
@@ -249,6 +246,15 @@ static void keep(struct link *l)
 	link_read_on(l);
 }
 
+/* Its answer may still come; who else waits on the connection goes on. */
+static void give_up(struct link *l, const struct link_request *r)
+{
+	l->spoilt = true;
+	forget(l);
+	if (!l->stream && l->given_up_cnt < LINK_SHARED_MAX)
+		l->given_up[l->given_up_cnt++] = wire_load16(r->wire + 2);
+}
+
 void link_end(struct link_request *r, bool clean)
 {
 	struct link *l = r->link;
@@ -259,10 +265,8 @@ void link_end(struct link_request *r, bool clean)
 	if (l->state == LINK_CLOSING)
 		return;
 	l->served = l->served || clean;
-	if (!clean) {
-		l->spoilt = true;
-		forget(l);
-	}
+	if (!clean)
+		give_up(l, r);
 	if (l->request_cnt == 0)
 		keep(l);
 }

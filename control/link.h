@@ -91,5 +91,8 @@ int link_ask(struct links *all, struct link_request *r);
 /* Reads on after octets returned false. May call octets. */
 void link_resume(struct link_request *r);
 
-/* No more of it is wanted. clean: the answer was complete, and what comes next on the connection is another's. */
+/*
+ * No more of it is wanted. clean: the answer was complete, and what comes next on the connection is another's. Otherwise
+ * nobody gets the connection after those that wait on it, and an answer that comes late is dropped.
+ */
 void link_end(struct link_request *r, bool clean);

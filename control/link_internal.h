@@ -6,6 +6,9 @@
 
 TAILQ_HEAD(link_requests, link_request);
 
+/* Requests that share a connection; more begin another. What runs at one primary is bounded elsewhere (dispatch.h). */
+#define LINK_SHARED_MAX 100
+
 enum link_state { LINK_CONNECTING, LINK_SHAKING, LINK_OPEN, LINK_CLOSING };
 
 struct link {
@@ -20,10 +23,13 @@ struct link {
 	struct link_requests requests;
 	unsigned request_cnt;
 	struct tls *tls;
-	struct cutter cutter;	 /* its carry is ours; NULL: no message came yet */
-	bool served;		 /* an answer came on it */
-	bool stream;		 /* lent to a stream */
-	bool spoilt;		 /* not for others: an answer that nobody waits for may come */
+	struct cutter cutter; /* its carry is ours; NULL: no message came yet */
+	bool served;	      /* an answer came on it */
+	bool stream;	      /* lent to a stream */
+	bool spoilt;	      /* not for others: an answer that nobody waits for may come */
+	/* The ids of such answers. No request is added from the first one on, so there is room for all. */
+	uint16_t given_up[LINK_SHARED_MAX];
+	unsigned given_up_cnt;
 	bool reading;		 /* the socket is read */
 	bool paused;		 /* by the stream's taker */
 	char why[LINK_TEXT_CAP]; /* of CLOSING; empty: the primary closed it, or we wanted no more */

@@ -97,14 +97,28 @@ struct link_request *link_find_id(struct link *l, uint16_t id)
 	return NULL;
 }
 
+/* Whether it is the answer to a request that was given up: each has one. */
+static bool is_late(struct link *l, uint16_t id)
+{
+	for (unsigned i = 0; i < l->given_up_cnt; i++) {
+		if (l->given_up[i] == id) {
+			l->given_up[i] = l->given_up[--l->given_up_cnt];
+			return true;
+		}
+	}
+	return false;
+}
+
 /*
- * A message shorter than an id is nobody's. So is one with an id that nobody has: the server or whoever is in between
- * mixes up connections. Both end the connection.
+ * A message shorter than an id is nobody's. So is one with an id that nobody has or had: the server or whoever is in
+ * between mixes up connections. Both end the connection. One that comes too late does not.
  */
 static void give_message(struct link *l, uint8_t *msg, size_t len, bool last)
 {
 	struct link_request *r = len >= 2 ? link_find_id(l, wire_load16(msg)) : NULL;
 
+	if (r == NULL && len >= 2 && is_late(l, wire_load16(msg)))
+		return;
 	if (r == NULL && l->request_cnt == 1)
 		r = TAILQ_FIRST(&l->requests); /* it can say best what is wrong with it */
 	if (r == NULL) {
