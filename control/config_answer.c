@@ -10,6 +10,7 @@
 #include "control/config_read.h"
 #include "control/config_value.h"
 #include "control/cookie_file.h"
+#include "control/hex.h"
 
 #define V(p, t) (&(struct config_value){e, p, t})
 
@@ -18,39 +19,18 @@
 #define WINDOW_DEFAULT CONFIG_US_PER_S
 #define TABLE_DEFAULT  (1 << 17)
 
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c == '\0' ? NULL : strchr(digits, c | 0x20);
-
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
-static bool read_hex(const char *text, uint8_t *out, size_t cap, uint8_t *out_len)
-{
-	size_t len = strlen(text);
-
-	if (len == 0 || len % 2 != 0 || len / 2 > cap)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		int d = hex_digit(text[i]);
-
-		if (d < 0)
-			return false;
-		out[i / 2] = (uint8_t)(out[i / 2] << 4 | d);
-	}
-	*out_len = (uint8_t)(len / 2);
-	return true;
-}
-
 static void read_nsid(const struct config_value *v, struct edns_config *edns)
 {
 	char text[EDNS_NSID_MAX + 1];
+	int len;
 
 	if (v->text == NULL)
 		return;
 	if (strncmp(v->text, "0x", 2) == 0) {
-		if (!read_hex(v->text + 2, edns->nsid, EDNS_NSID_MAX, &edns->nsid_len))
+		len = hex_read(v->text + 2, strlen(v->text + 2), edns->nsid, EDNS_NSID_MAX);
+		if (len > 0)
+			edns->nsid_len = (uint8_t)len;
+		else
 			config_errors_add(
 				v->errors, v->path,
 				"\"%.300s\" must be 0x and pairs of hexadecimal digits for 1 to %d octets",

@@ -1,5 +1,6 @@
 #include "control/cookie_file.h"
 
+#include "control/hex.h"
 #include "control/secret_file.h"
 
 #include <errno.h>
@@ -10,29 +11,6 @@
 #include <openssl/crypto.h>
 
 #define FILE_LEN_MAX 4096
-#define HEX_LEN	     (2 * COOKIE_SECRET_LEN)
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool read_secret(const char *text, size_t len, uint8_t out[COOKIE_SECRET_LEN])
-{
-	if (len != HEX_LEN)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		int d = hex_digit(text[i]);
-
-		if (d < 0)
-			return false;
-		out[i / 2] = (uint8_t)(out[i / 2] << 4 | d);
-	}
-	return true;
-}
 
 /* The line without comment and blanks at its ends. */
 static size_t trim(const char **line, size_t len)
@@ -68,9 +46,11 @@ static int parse(const char *path, const char *text, size_t len, struct cookie_c
 				 path, number);
 			return -EINVAL;
 		}
-		if (!read_secret(line, line_len, out->secret[out->secret_cnt])) {
+		if (hex_read(line, line_len, out->secret[out->secret_cnt], COOKIE_SECRET_LEN) !=
+		    COOKIE_SECRET_LEN) {
 			snprintf(error, COOKIE_FILE_ERROR_CAP,
-				 "%s:%u: a secret must be %d hexadecimal digits", path, number, HEX_LEN);
+				 "%s:%u: a secret must be %d hexadecimal digits", path, number,
+				 2 * COOKIE_SECRET_LEN);
 			return -EINVAL;
 		}
 		out->secret_cnt++;

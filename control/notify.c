@@ -17,28 +17,18 @@ static void read_question(struct wire_in *in, struct notify *out, uint16_t *type
 /* The first answer record is the hint if it is the zone's SOA; anything else there means nothing. */
 static void read_answer(struct wire_in *in, uint8_t *rdata, bool first, struct notify *out)
 {
-	uint8_t owner[NAME_LEN_MAX];
-	uint16_t type, class, rdlen;
+	struct record record;
 	struct soa soa;
 	int len;
 
-	name_get(in, owner);
-	type = wire_get16(in);
-	class = wire_get16(in);
-	wire_get32(in);
-	rdlen = wire_get16(in);
-	if (in->bad)
+	if (!record_get(in, &record) || record.type != DNS_TYPE_SOA)
 		return;
-	if (type != DNS_TYPE_SOA) {
-		wire_get_bytes(in, rdlen);
-		return;
-	}
-	len = rdata_get(in, type, rdlen, rdata);
+	len = record_rdata(in, &record, rdata);
 	if (len < 0 || soa_parse(rdata, (size_t)len, &soa) < 0) {
 		in->bad = true;
 		return;
 	}
-	if (!first || class != out->class || !name_equal(owner, out->name))
+	if (!first || record.class != out->class || !name_equal(record.owner, out->name))
 		return;
 	out->has_serial = true;
 	out->serial = soa.serial;

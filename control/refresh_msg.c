@@ -54,28 +54,18 @@ static bool is_of_interest(uint16_t type, uint16_t asked)
 
 static void read_answer(struct wire_in *in, struct section *s)
 {
-	uint8_t owner[NAME_LEN_MAX];
-	uint16_t type, class, rdlen;
+	struct record record;
 	int len;
 
-	name_get(in, owner);
-	type = wire_get16(in);
-	class = wire_get16(in);
-	wire_get32(in);
-	rdlen = wire_get16(in);
-	if (in->bad)
+	if (!record_get(in, &record) || !is_of_interest(record.type, s->question->type) ||
+	    record.class != DNS_CLASS_IN || !name_equal(record.owner, s->question->apex))
 		return;
-	if (!is_of_interest(type, s->question->type) || class != DNS_CLASS_IN ||
-	    !name_equal(owner, s->question->apex)) {
-		wire_get_bytes(in, rdlen);
-		return;
-	}
-	len = rdata_get(in, type, rdlen, s->rdata);
-	if (len < 0 || (type == DNS_TYPE_SOA && soa_parse(s->rdata, (size_t)len, &s->soa) < 0)) {
+	len = record_rdata(in, &record, s->rdata);
+	if (len < 0 || (record.type == DNS_TYPE_SOA && soa_parse(s->rdata, (size_t)len, &s->soa) < 0)) {
 		in->bad = true;
-	} else if (type == DNS_TYPE_SOA) {
+	} else if (record.type == DNS_TYPE_SOA) {
 		take_soa(s, (size_t)len);
-	} else if (type == DNS_TYPE_ZONEMD) {
+	} else if (record.type == DNS_TYPE_ZONEMD) {
 		s->out->digests_hash ^= hash_octets(s->rdata, (size_t)len);
 		s->out->digest_cnt++;
 	} else if (wire_load16(s->rdata) == DNS_TYPE_SOA) {

@@ -1,5 +1,7 @@
 #include "control/cli/pcap.h"
 
+#include "control/hex.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -23,33 +25,13 @@ FILE *pcap_open(const char *path)
 	return f;
 }
 
-static int digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Returns the octets, or -1. */
-static int from_hex(const char *text, size_t len, uint8_t *out, size_t cap)
-{
-	if (len % 2 != 0 || len / 2 > cap)
-		return -1;
-	for (size_t i = 0; i < len / 2; i++) {
-		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return -1;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
-	return (int)(len / 2);
-}
-
 static int append_frame(FILE *f, const json_t *frame)
 {
 	const json_t *hex = json_object_get(frame, "octets");
 	int64_t time_ns = json_integer_value(json_object_get(frame, "time_ns"));
 	uint8_t octets[SNAPLEN];
 	int len = json_is_string(hex)
-			  ? from_hex(json_string_value(hex), json_string_length(hex), octets, sizeof(octets))
+			  ? hex_read(json_string_value(hex), json_string_length(hex), octets, sizeof(octets))
 			  : -1;
 	uint32_t head[4];
 
