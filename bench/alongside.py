@@ -99,7 +99,7 @@ def start(net, names, port):
     daemon = line.start_daemon(net, None, [{"name": ZONE, "primaries": ["first", "second"]}], [line.cores()[1]], [port],
                                {"primaries": primaries})
     with Wait(f"lockstepd has {ZONE} with {names:,} names from knotd"):
-        lab.wait_until(lambda: daemon.zone(ZONE)["state"] == "current", 120, f"{ZONE} is transferred", pause=0.2)
+        net.wait_state(ZONE, "current", 120)
     return daemon
 
 

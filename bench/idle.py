@@ -53,7 +53,7 @@ def policy_runs(net, policy, options):
     socket = net.dir / f"{policy}.sock"
     daemon = line.start_daemon(net, socket, [line.SMALL], [line.cores()[1]], change={"dataplane": {"idle": policy}})
     try:
-        lab.wait_until(lambda: daemon.zone(line.SMALL)["state"] == "current", 60, "the zone is transferred", pause=0.1)
+        net.wait_state(line.SMALL, "current", 60)
         return [{"policy": policy, **one(net, daemon, socket, rate, options.seconds)} for rate in options.rates]
     finally:
         daemon.stop()

@@ -200,10 +200,10 @@ def write_zones(net, large_names):
     return zones
 
 
-def fetch_zones(net, daemon, primary, zones):
+def fetch_zones(net, primary, zones):
     for zone in zones:
         with Wait(f"lockstepd has {zone} from knotd"):
-            lab.wait_until(lambda: daemon.zone(zone)["state"] == "current", 300, f"{zone} is transferred", pause=0.2)
+            net.wait_state(zone, "current", 300)
     primary.process.stop()  # its memory and its core are wanted
 
 
@@ -272,7 +272,7 @@ def measure(quick):
             primary = net.knotd(zones)
         socket = net.dir / "line.sock"
         daemon = start_daemon(net, socket, list(zones), [cores()[1]])
-        fetch_zones(net, daemon, primary, zones)
+        fetch_zones(net, primary, zones)
         runs = rounds_of(net, daemon, socket, kinds(large_names), rounds, seconds)
     return {"large_names": large_names, "runs": runs}
 
@@ -355,7 +355,7 @@ def small_daemon(change):
         net.knotd({SMALL: write_host_zone(net.dir / "small.zone", SMALL, SMALL_NAMES)})
         socket = net.dir / "limits.sock"
         daemon = start_daemon(net, socket, [SMALL], [cores()[1]], change=change)
-        lab.wait_until(lambda: daemon.zone(SMALL)["state"] == "current", 60, f"{SMALL} is transferred", pause=0.2)
+        net.wait_state(SMALL, "current", 60)
         daemon.signal(signal.SIGSTOP)
         yield net, daemon, socket
 
@@ -433,7 +433,7 @@ def run_workers(net, files, workers, seconds):
     """Answers a second of workers whose queues each play frames from memory."""
     daemon = start_daemon(net, None, [SMALL], workers, [memory_port(files)])
     try:
-        lab.wait_until(lambda: daemon.zone(SMALL)["state"] == "current", 60, f"{SMALL} is transferred", pause=0.2)
+        net.wait_state(SMALL, "current", 60)
         return answers_per_second(net, daemon, seconds)
     finally:
         daemon.stop()

@@ -30,7 +30,7 @@ def start(net):
     primary = net.knotd(zones)
     socket = net.dir / "overload.sock"
     daemon = line.start_daemon(net, socket, list(zones), [line.cores()[1]])
-    line.fetch_zones(net, daemon, primary, zones)
+    line.fetch_zones(net, primary, zones)
     return daemon, socket
 
 

@@ -513,27 +513,26 @@ def test_real_primaries_are_asked_over_udp_first(net, kind):
     assert daemon.zone(ZONE)["last_transfer_type"] == "IXFR" and daemon.zone(ZONE)["ixfr_fallbacks"] == 0
 
 
-def test_a_primary_that_refuses_ixfr_is_not_asked_again_for_a_while(net):
-    primary, daemon = begin(net)
-    for serial, fault, asked in ((2, refusal(NOTIMP), ["IXFR", "AXFR"]), (3, whole, ["AXFR"]), (4, whole, ["AXFR"])):
+def follow(net, primary, versions):
+    """(serial, what the primary does when asked for a transfer, what is asked for then) of versions, one after the other."""
+    for serial, fault, asked in versions:
         since = len(primary.transfers)
         version(primary, serial)
         primary.transfer = fault
         primary.notify(ZONE)
         net.wait_serial(ZONE, serial)
         assert kinds(primary, since) == asked, (serial, kinds(primary, since))
+
+
+def test_a_primary_that_refuses_ixfr_is_not_asked_again_for_a_while(net):
+    primary, daemon = begin(net)
+    follow(net, primary, ((2, refusal(NOTIMP), ["IXFR", "AXFR"]), (3, whole, ["AXFR"]), (4, whole, ["AXFR"])))
     assert daemon.zone(ZONE)["ixfr_fallbacks"] == 1
 
 
 def test_servfail_is_not_remembered(net):
     primary, daemon = begin(net)
-    for serial, fault, asked in ((2, refusal(SERVFAIL), ["IXFR", "AXFR"]), (3, by_ixfr(one), ["IXFR"])):
-        since = len(primary.transfers)
-        version(primary, serial)
-        primary.transfer = fault
-        primary.notify(ZONE)
-        net.wait_serial(ZONE, serial)
-        assert kinds(primary, since) == asked, (serial, kinds(primary, since))
+    follow(net, primary, ((2, refusal(SERVFAIL), ["IXFR", "AXFR"]), (3, by_ixfr(one), ["IXFR"])))
     complete(net, 3)
     assert daemon.zone(ZONE)["last_transfer_type"] == "IXFR"
 

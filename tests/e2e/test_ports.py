@@ -159,19 +159,11 @@ def test_more_workers_than_queues_is_refused_in_words(net):
 # --- hand-made frames -------------------------------------------------------------------------------------------
 
 
-def checksum(octets):
-    octets += b"\0" * (len(octets) % 2)
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
 class Frame:
     """A DNS query over UDP in IPv4 or IPv6; every field can be set."""
 
     def __init__(self, net, family=4, **fields):
-        self.dst_mac, self.src_mac = (mac(net, side) for side in ("sec", "pri"))
+        self.dst_mac, self.src_mac = (net.mac(side) for side in ("sec", "pri"))
         self.family, self.sport, self.dport, self.query = family, 40000, 53, b""
         self.src, self.dst = (lab.PRIMARY, lab.SECONDARY) if family == 4 else (lab.PRIMARY6, lab.SECONDARY6)
         self.ttl, self.fragment, self.options, self.padding, self.cut = 64, 0, b"", b"", 0
@@ -187,23 +179,19 @@ class Frame:
         length = 8 + len(self.query)
         said = self.udp_len if self.udp_len is not None else length
         udp = struct.pack("!HHHH", self.sport, self.dport, said, 0) + self.query
-        total = checksum(src + dst + struct.pack("!II", said, 17) + udp[:said]) or 0xffff
+        total = lab.checksum(src + dst + struct.pack("!II", said, 17) + udp[:said]) or 0xffff
         udp = udp[:6] + struct.pack("!H", self.udp_sum if self.udp_sum is not None else total) + self.query
         if self.family == 4:
             header = 20 + len(self.options)
             ip = struct.pack("!BBHHHBBH", (self.version or 4) << 4 | (self.ihl or header // 4), 0,
                              self.ip_len or header + length, 7, self.fragment, self.ttl, self.proto, 0) + src + dst
             ip += self.options
-            ip = ip[:10] + struct.pack("!H", self.ip_sum if self.ip_sum is not None else checksum(ip)) + ip[12:]
+            ip = ip[:10] + struct.pack("!H", self.ip_sum if self.ip_sum is not None else lab.checksum(ip)) + ip[12:]
         else:
             ip = struct.pack("!IHBB", (self.version or 6) << 28, self.ip_len or length, self.proto, self.ttl) + src + dst
         kind = self.ethertype or (0x0800 if self.family == 4 else 0x86dd)
         whole = self.dst_mac + self.src_mac + struct.pack("!H", kind) + ip + udp + self.padding
         return whole[:len(whole) - self.cut]
-
-
-def mac(net, side):
-    return bytes.fromhex(net.run_in(side, ["cat", f"/sys/class/net/{side}0/address"]).stdout.strip().replace(":", ""))
 
 
 def replies(wire, port, timeout):

@@ -30,19 +30,6 @@ INNER = ("200.5", "200", "802.1Q", 5, ("10.53.200.1", "fd53:200::1"), ("10.53.20
 # --- hand-made frames -------------------------------------------------------------------------------------------
 
 
-def checksum(octets):
-    """RFC 1071."""
-    octets += b"\0" * (len(octets) % 2)
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
-def mac(net, side):
-    return bytes.fromhex(net.run_in(side, ["cat", f"/sys/class/net/{side}0/address"]).stdout.strip().replace(":", ""))
-
-
 def frame(net, source, server, port, payload, tags):
     """payload in UDP from source:port to server:53, tags: (ethertype, tci) from the outside in."""
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
@@ -50,16 +37,16 @@ def frame(net, source, server, port, payload, tags):
     udp_len = 8 + len(payload)
     pseudo = src + dst + struct.pack("!II", udp_len, socket.IPPROTO_UDP)
     udp = struct.pack("!HHHH", port, 53, udp_len, 0) + payload
-    udp = udp[:6] + struct.pack("!H", checksum(pseudo + udp) or 0xffff) + payload
+    udp = udp[:6] + struct.pack("!H", lab.checksum(pseudo + udp) or 0xffff) + payload
     if family == socket.AF_INET:
         ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + udp_len, 1, 0, 64, socket.IPPROTO_UDP, 0) + src + dst
-        ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+        ip = ip[:10] + struct.pack("!H", lab.checksum(ip)) + ip[12:]
         kind = 0x0800
     else:
         ip = struct.pack("!IHBB", 6 << 28, udp_len, socket.IPPROTO_UDP, 64) + src + dst
         kind = 0x86dd
     stack = b"".join(struct.pack("!HH", *t) for t in tags)
-    return mac(net, "sec") + mac(net, "pri") + stack + struct.pack("!H", kind) + ip + udp
+    return net.mac("sec") + net.mac("pri") + stack + struct.pack("!H", kind) + ip + udp
 
 
 def response(wire, port, timeout=2):
@@ -86,7 +73,7 @@ def response(wire, port, timeout=2):
             ethertype, at = inner, at + 4
         if ethertype == 0x0800 and data[at + 9] == socket.IPPROTO_UDP:
             header = data[at:at + 20]
-            assert checksum(header) == 0, "IPv4 header checksum"
+            assert lab.checksum(header) == 0, "IPv4 header checksum"
             src, dst, udp = data[at + 12:at + 16], data[at + 16:at + 20], data[at + 20:]
         elif ethertype == 0x86dd and data[at + 6] == socket.IPPROTO_UDP:
             src, dst, udp = data[at + 8:at + 24], data[at + 24:at + 40], data[at + 40:]
@@ -96,7 +83,7 @@ def response(wire, port, timeout=2):
         if (from_port, to_port) != (53, port):
             continue
         pseudo = src + dst + struct.pack("!II", length, socket.IPPROTO_UDP)
-        assert total != 0 and checksum(pseudo + udp[:length]) == 0, "UDP checksum"
+        assert total != 0 and lab.checksum(pseudo + udp[:length]) == 0, "UDP checksum"
         return tags, dns.message.from_wire(udp[8:length])
     raise AssertionError(f"no response to port {port} within {timeout} s")
 

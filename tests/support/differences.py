@@ -4,7 +4,6 @@ Replies are compared twice: by octets brought into one form, which is quick and 
 what dnspython reads, with the rules of ALLOWED in turn taking out what may differ. How often each was needed is counted.
 """
 
-import collections
 
 import dns.flags
 import dns.message

@@ -44,14 +44,14 @@ from lab_process import (BUILD, PRIMARY, PRIMARY6, ROOT, SECOND_PRIMARY, SECOND_
                          wait_until)
 from lab_runner import TestTimeout, each, lab_options, main, timeout
 from lab_servers import CHANGING, OVER_TLS, PRIMARIES, Knotd, Named, Nsd, Primary, rewrite, zone_text
-from lab_wire import (ETH_P_ALL, SO_TIMESTAMPNS, captured, dnsperf_result, exchange_on, extended_errors, read_framed,
-                      sections, soa_serial)
+from lab_wire import (ETH_P_ALL, SO_TIMESTAMPNS, captured, checksum, dnsperf_result, exchange_on, extended_errors,
+                      read_framed, sections, soa_serial)
 
 # What a test file uses as lab.NAME.
 __all__ = ["BUILD", "CHANGING", "ETH_P_ALL", "Knotd", "Lab", "LabError", "Lockstepd", "Named", "Nsd", "OVER_TLS",
            "PRIMARIES", "PRIMARY", "PRIMARY6", "Primary", "Process", "ROOT", "SECONDARY", "SECONDARY6",
-           "SECOND_PRIMARY", "SECOND_PRIMARY6", "STRANGER", "STRANGER6", "Skip", "TestTimeout", "each", "exchange_on",
-           "exit_on_signals", "extended_errors", "huge_pages_free", "lab_options", "main", "merge",
+           "SECOND_PRIMARY", "SECOND_PRIMARY6", "STRANGER", "STRANGER6", "Skip", "TestTimeout", "checksum", "each",
+           "exchange_on", "exit_on_signals", "extended_errors", "huge_pages_free", "lab_options", "main", "merge",
            "process_start_time", "read_framed", "rewrite", "run", "sections", "soa_serial", "timeout", "wait_until",
            "yaml_text", "zone_text"]
 
@@ -220,6 +220,11 @@ class Lab:
 
     def run_in(self, ns, argv, check=True, timeout=60):
         return run(self.argv_in(ns, argv), check=check, timeout=timeout)
+
+    def mac(self, side):
+        """The six octets of the address of pri0 or sec0."""
+        text = self.run_in(side, ["cat", f"/sys/class/net/{side}0/address"]).stdout
+        return bytes.fromhex(text.strip().replace(":", ""))
 
     def spawn(self, name, ns, argv, **kw):
         """Starts any long-running program in a namespace; stopped with the lab."""

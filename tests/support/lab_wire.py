@@ -1,4 +1,4 @@
-"""DNS messages: sent, received, captured and compared; what dnsperf prints."""
+"""DNS messages: sent, received, captured and compared; checksums; what dnsperf prints."""
 
 import contextlib
 import re
@@ -39,6 +39,15 @@ def sections(reply):
         return sorted(f"{r.name} {r.ttl} {dns.rdatatype.to_text(r.rdtype)} {x}".lower() for r in rrsets for x in r)
     return (dns.rcode.to_text(reply.rcode()), bool(reply.flags & dns.flags.AA), lines(reply.answer),
             lines(reply.authority), lines(reply.additional))
+
+
+def checksum(octets):
+    """RFC 1071."""
+    octets += b"\0" * (len(octets) % 2)
+    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
 
 
 def exchange_on(s, wire, tcp=False, timeout=2.0):

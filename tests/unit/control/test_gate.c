@@ -1,14 +1,14 @@
 /* The safety gate, on versions built from presentation format. */
 #include "control/gate.h"
 #include "dataplane/zone/arena.h"
-#include "dataplane/zone/builder.h"
+#include "tests/support/zone_load.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <urcu-qsbr.h>
 #include <cmocka.h>
-#include <ldns/ldns.h>
 
 #define NOW 1700000000 /* 20231114221320 */
 
@@ -24,49 +24,21 @@
 
 static struct arena *arena;
 
-static void add(struct builder *b, const char *line)
-{
-	uint8_t *wire, owner[NAME_LEN_MAX], rdata[1024];
-	struct wire_in in;
-	ldns_rr *rr;
-	size_t len;
-	uint16_t type, rdlen;
-	uint32_t ttl;
-	int got;
-
-	assert_int_equal(ldns_rr_new_frm_str(&rr, line, 0, NULL, NULL), LDNS_STATUS_OK);
-	assert_int_equal(ldns_rr2wire(&wire, rr, LDNS_SECTION_ANSWER, &len), LDNS_STATUS_OK);
-	in = wire_in_init(wire, len);
-	name_get_plain(&in, owner);
-	type = wire_get16(&in);
-	wire_get16(&in);
-	ttl = wire_get32(&in);
-	rdlen = wire_get16(&in);
-	got = rdata_get(&in, type, rdlen, rdata);
-	assert_true(got >= 0);
-	assert_int_equal(builder_add(b, owner, type, ttl, rdata, (uint16_t)got), BUILDER_OK);
-	free(wire);
-	ldns_rr_free(rr);
-}
-
 /* Lines, the last one NULL. */
 static struct snapshot *zone(const char *line, ...)
 {
-	uint8_t apex[NAME_LEN_MAX];
-	struct builder_report report;
+	char text[4096];
 	struct snapshot *s = NULL;
-	struct builder *b;
+	size_t len = 0;
 	va_list ap;
 
-	name_from_text("example.", apex);
-	b = builder_new(arena, 1, apex, NULL, &builder_limits_none);
-	assert_non_null(b);
 	va_start(ap, line);
-	for (; line != NULL; line = va_arg(ap, const char *))
-		add(b, line);
+	for (; line != NULL; line = va_arg(ap, const char *)) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\n", line);
+		assert_true(len < sizeof(text));
+	}
 	va_end(ap);
-	assert_int_equal(builder_finish(b, &s, &report), BUILDER_OK);
-	builder_free(b);
+	assert_int_equal(zone_load_text(arena, 1, "example.", text, &s), 0);
 	return s;
 }
 

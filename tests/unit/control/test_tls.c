@@ -257,29 +257,36 @@ static void test_without_anything_to_know_it_by_anybody_is_believed(void **state
 	close_pair(&p);
 }
 
-static void test_client_is_known_by_its_certificate(void **state)
+/* A pair whose server asks for the client's certificate, which is that of who; NULL: the client has none. */
+static void open_pair_known(struct pair *p, const struct fixture *f, const struct identity *who)
 {
-	const struct fixture *f = *state;
 	struct tls_client_spec c = strict(f);
 	struct tls_server_spec s = {.certificate = f->good.cert_file,
 				    .key = f->good.key_file,
 				    .client_ca = f->ca.cert_file,
 				    .ask_client = true};
-	uint8_t pin[TLS_PIN_LEN], expect[TLS_PIN_LEN];
 	char error[TLS_TEXT_CAP];
+
+	c.certificate = who != NULL ? who->cert_file : NULL;
+	c.key = who != NULL ? who->key_file : NULL;
+	open_pair(p, &c, &f->good);
+	tls_free(p->b);
+	tls_server_free(p->s);
+	assert_int_equal(tls_server_new(&s, &p->s, error), 0);
+	p->b = tls_accept(p->s);
+	shake(p, 1000);
+}
+
+static void test_client_is_known_by_its_certificate(void **state)
+{
+	const struct fixture *f = *state;
+	uint8_t pin[TLS_PIN_LEN], expect[TLS_PIN_LEN];
 	struct pair p;
 
 	for (unsigned round = 0; round < 3; round++) {
 		const struct identity *who = round == 1 ? &f->client : round == 2 ? &f->stranger : NULL;
 
-		c.certificate = who != NULL ? who->cert_file : NULL;
-		c.key = who != NULL ? who->key_file : NULL;
-		open_pair(&p, &c, &f->good);
-		tls_free(p.b);
-		tls_server_free(p.s);
-		assert_int_equal(tls_server_new(&s, &p.s, error), 0);
-		p.b = tls_accept(p.s);
-		shake(&p, 1000);
+		open_pair_known(&p, f, who);
 		assert_true(tls_is_open(p.a) && tls_is_open(p.b));
 		assert_int_equal(tls_peer_pin(p.b, pin), who != NULL);
 		if (who != NULL) {
@@ -318,27 +325,14 @@ static void test_session_is_resumed_with_the_ticket(void **state)
 static void test_resumed_client_is_whom_it_was(void **state)
 {
 	const struct fixture *f = *state;
-	struct tls_server_spec s = {.certificate = f->good.cert_file,
-				    .key = f->good.key_file,
-				    .client_ca = f->ca.cert_file,
-				    .ask_client = true};
-	char error[TLS_TEXT_CAP];
 	uint8_t octets[8];
 
 	for (unsigned round = 0; round < 3; round++) {
 		const struct identity *who = round == 1 ? &f->client : round == 2 ? &f->stranger : NULL;
-		struct tls_client_spec c = strict(f);
 		struct pair p;
 		size_t len;
 
-		c.certificate = who != NULL ? who->cert_file : NULL;
-		c.key = who != NULL ? who->key_file : NULL;
-		open_pair(&p, &c, &f->good);
-		tls_free(p.b);
-		tls_server_free(p.s);
-		assert_int_equal(tls_server_new(&s, &p.s, error), 0);
-		p.b = tls_accept(p.s);
-		shake(&p, 1000);
+		open_pair_known(&p, f, who);
 		tls_read(p.a, octets, sizeof(octets), &len);
 		assert_non_null(p.ticket.session);
 		tls_free(p.a);

@@ -95,17 +95,19 @@ static void make_message(struct message *m, uint16_t flags, unsigned record_cnt,
 	m->len = wire_out_len(&out);
 }
 
-/* Exactly as long as it must be, so that a sanitizer sees a read past the end. Untouched unless it is TSIG_OK. */
-static enum tsig_verdict verify_request_at(struct tsig *t, const struct tsig_keyring *ring, struct message *m,
-					   uint64_t now_s)
+/* Exactly as long as it must be, so that a sanitizer sees a read past the end. */
+static uint8_t *exact_copy(const struct message *m)
 {
 	uint8_t *copy = malloc(m->len > 0 ? m->len : 1);
-	size_t len = m->len;
-	enum tsig_verdict v;
 
 	assert_non_null(copy);
-	memcpy(copy, m->octets, len);
-	v = tsig_verify_request(t, ring, copy, now_s, &len);
+	memcpy(copy, m->octets, m->len);
+	return copy;
+}
+
+/* The message as it is after verification: untouched unless that said TSIG_OK. Takes copy; returns v. */
+static enum tsig_verdict take_verified(struct message *m, uint8_t *copy, size_t len, enum tsig_verdict v)
+{
 	if (v != TSIG_OK) {
 		assert_int_equal(len, m->len);
 		assert_memory_equal(copy, m->octets, len);
@@ -114,6 +116,16 @@ static enum tsig_verdict verify_request_at(struct tsig *t, const struct tsig_key
 	m->len = len;
 	free(copy);
 	return v;
+}
+
+static enum tsig_verdict verify_request_at(struct tsig *t, const struct tsig_keyring *ring, struct message *m,
+					   uint64_t now_s)
+{
+	uint8_t *copy = exact_copy(m);
+	size_t len = m->len;
+	enum tsig_verdict v = tsig_verify_request(t, ring, copy, now_s, &len);
+
+	return take_verified(m, copy, len, v);
 }
 
 /* For one verdict only: the server's side of the fixture, used again and again. */
@@ -132,21 +144,11 @@ static enum tsig_verdict request_verdict(struct fixture *f, const struct message
 
 static enum tsig_verdict verify_response_at(struct tsig *t, struct message *m, uint64_t now_s)
 {
-	uint8_t *copy = malloc(m->len > 0 ? m->len : 1);
+	uint8_t *copy = exact_copy(m);
 	size_t len = m->len;
-	enum tsig_verdict v;
+	enum tsig_verdict v = tsig_verify_response(t, copy, now_s, &len);
 
-	assert_non_null(copy);
-	memcpy(copy, m->octets, len);
-	v = tsig_verify_response(t, copy, now_s, &len);
-	if (v != TSIG_OK) {
-		assert_int_equal(len, m->len);
-		assert_memory_equal(copy, m->octets, len);
-	}
-	memcpy(m->octets, copy, len);
-	m->len = len;
-	free(copy);
-	return v;
+	return take_verified(m, copy, len, v);
 }
 
 static enum tsig_verdict response_verdict(struct fixture *f, const struct message *m)
