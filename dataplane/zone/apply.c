@@ -350,12 +350,16 @@ static enum builder_verdict apply_kind(struct builder *b, uint8_t kind, const st
 	unsigned flags = 0;
 	int rc;
 
+	if (late_concerns(b, old))
+		return late_add(b, kind, o, old, in);
+	b->report.handled += in->cnt;
 	if (b->edit || (old != NULL && !(old->flags & ENTRY_EMPTY))) {
 		r = &b->work;
 		records_clear(r);
 		rc = old == NULL ? 0 : records_add_entry(r, &src, old, b->scratch, b->rdata);
 		if (rc < 0)
 			return builder_fail(b, BUILDER_NO_MEMORY, o->orig, 0);
+		b->report.handled += r->cnt;
 		count(b, o, r, false);
 		had_nsec = owns_nsec(r);
 		v = merge(b, o, in);

@@ -88,7 +88,6 @@ enum builder_verdict builder_encode(struct builder *b, const struct owner *o, un
 	for (unsigned i = 0; i < r->cnt; i++)
 		total += 12u + r->v[i].len;
 	b->apex_fixed = true;
-	b->report.laid_out += r->cnt;
 	return encode_all(b, o, flags, children, r,
 			  total > ENCODE_ENTRY_AIM ? ENCODE_APART_SMALL : ENCODE_APART, out_len);
 }

@@ -13,8 +13,8 @@
 #define TAIL_BEHIND  (2 * ARRIVAL_CNT / 3)
 
 /*
- * Records of one owner that are kept before they are merged and checked against the limits: more than the largest set,
- * so only names with several such sets, endless streams and duplicates ever get there.
+ * Records of one owner that are kept before they are applied: more than the largest set, so only names with several such
+ * sets, endless streams and duplicates ever get there.
  */
 #define ARRIVAL_OCTETS (128u << 10)
 
@@ -72,13 +72,20 @@ void arrivals_fini(struct builder *b)
 	free(b->arrivals);
 }
 
-enum builder_verdict arrivals_apply(struct builder *b)
+static enum builder_verdict apply_all(struct builder *b)
 {
 	enum builder_verdict v = BUILDER_OK;
 
 	for (; b->arrival_cnt > 0 && v == BUILDER_OK; b->arrival_cnt--)
 		v = apply(b, arrival_at(b, b->arrival_cnt - 1));
 	return v;
+}
+
+enum builder_verdict arrivals_end(struct builder *b)
+{
+	enum builder_verdict v = apply_all(b);
+
+	return v == BUILDER_OK ? late_apply(b) : v;
 }
 
 /* Whether name, len octets, is the owner of the newest arrival, octet by octet. */
@@ -124,7 +131,6 @@ static enum builder_verdict take_owner(struct builder *b, const uint8_t *name, s
 		return BUILDER_OK;
 	memcpy(a->raw, name, len);
 	a->raw_len = (uint8_t)len;
-	a->octets_max = ARRIVAL_OCTETS;
 	b->arrival_newest++;
 	b->arrival_cnt++;
 	ask_for_node(b, a->owner.hash[0]);
@@ -143,14 +149,11 @@ static enum builder_verdict spill(struct builder *b, struct arrival *a)
 	/* All before it come first; it stays, for its next record. */
 	b->arrival_cnt--;
 	b->arrival_newest--;
-	v = arrivals_apply(b);
+	v = apply_all(b);
 	if (v == BUILDER_OK)
 		v = apply(b, a);
 	b->arrival_newest++;
 	b->arrival_cnt = 1;
-	/* Merging costs as much as there is, so the next time is when it has doubled. */
-	if (kept_octets(&b->work) > a->octets_max)
-		a->octets_max = kept_octets(&b->work);
 	return v;
 }
 
@@ -177,5 +180,5 @@ enum builder_verdict arrivals_add(struct builder *b, const uint8_t *owner, uint1
 	a = arrival_at(b, 0);
 	if (records_add(&a->records, type, ttl, rdata, rdata_len, false) < 0)
 		return builder_fail(b, BUILDER_NO_MEMORY, owner, type);
-	return kept_octets(&a->records) > a->octets_max ? spill(b, a) : BUILDER_OK;
+	return kept_octets(&a->records) > ARRIVAL_OCTETS ? spill(b, a) : BUILDER_OK;
 }

@@ -146,7 +146,7 @@ static int take_base(struct builder *b, const struct snapshot *base, bool own_li
 	b->apex_fixed = true;
 	if (own_line) {
 		if (plant_names(b) < 0 || snapshot_walk(base, copy_record, b) != 0 ||
-		    arrivals_apply(b) != BUILDER_OK)
+		    arrivals_end(b) != BUILDER_OK)
 			return -ENOMEM;
 		b->report = (struct builder_report){0};
 	} else {
@@ -291,7 +291,7 @@ static enum builder_verdict complete(struct builder *b)
 	int rc = 0;
 
 	if (v == BUILDER_OK)
-		v = b->edit ? edits_apply(b) : arrivals_apply(b);
+		v = b->edit ? edits_apply(b) : arrivals_end(b);
 	if (v != BUILDER_OK)
 		return v;
 	if (b->cut.len > 0)

@@ -55,8 +55,8 @@ struct builder_report {
 	uint64_t skipped_duplicate;
 	uint64_t ttl_unequal;
 	uint64_t ttl_top_bit;
-	/* The work: records that were laid out, each as often as it was, those of cuts for their glue too. */
-	uint64_t laid_out;
+	/* The work: records that were put in order, each as often as it was, and servers of cuts looked at for glue. */
+	uint64_t handled;
 };
 
 /*
@@ -69,7 +69,8 @@ struct builder *builder_new(struct arena *arena, uint64_t key, const uint8_t *ap
 /*
  * Adds or deletes one record of class IN: absolute owner, valid uncompressed record data (rdata.h). Copied.
  * Anything but BUILDER_OK is final: later calls return the same, and the fault may be an earlier record's. Limits are
- * noticed while records arrive, at the latest 128 KiB of records behind; edits count in the order of a delta
+ * noticed while records arrive, at the latest 128 KiB of records behind, or as much as the names have that records came
+ * late for; what all calls together cost is proportional to the octets given to them. Edits count in the order of a delta
  * (RFC 1995 4), and a list of them may be four times as long as the limits say a zone may be large, or 65,536.
  */
 enum builder_verdict builder_add(struct builder *b, const uint8_t *owner, uint16_t type, uint32_t ttl,

@@ -19,6 +19,7 @@ struct edit_owner {
 	uint32_t first, last;
 	uint8_t depth;
 	bool adds;
+	uint8_t kinds; /* full: bit BLOCK_*: what it has in that tree is in late_had */
 };
 
 struct edit {
@@ -48,7 +49,6 @@ struct edits {
 struct arrival {
 	struct owner owner;
 	struct records records;
-	size_t octets_max;	   /* to be kept before they are merged */
 	uint8_t raw[NAME_LEN_MAX]; /* as received */
 	uint8_t raw_len;
 };
@@ -76,7 +76,9 @@ struct builder {
 	uint8_t apex_label_cnt;
 	bool apex_fixed; /* bodies have been laid out against apex_orig */
 	struct records in, work;
-	struct edits edits;
+	struct edits edits;	      /* full: what came late */
+	uint64_t late_had;	      /* full: octets of what its names have */
+	bool late_applied;	      /* full: it is being applied */
 	struct name_list cut;	      /* full: the one cut whose glue may still be arriving */
 	struct name_list glue_dirty;  /* cuts whose glue is to be made again */
 	struct name_list cut_changed; /* edit: cuts and DNAMEs that came or went above other names */
@@ -110,11 +112,17 @@ enum builder_verdict builder_fail(struct builder *b, enum builder_verdict v, con
 /* From the return value of a draft function. */
 enum builder_verdict builder_draft_error(struct builder *b, int rc, const struct owner *o);
 
-/* arrive.c: full builds. A record in order of arrival; what waits is applied by arrivals_apply. */
+/* arrive.c: full builds. A record in order of arrival; what waits, the late ones too, is applied by arrivals_end. */
 void arrivals_fini(struct builder *b);
 enum builder_verdict arrivals_add(struct builder *b, const uint8_t *owner, uint16_t type, uint32_t ttl,
 				  const uint8_t *rdata, uint16_t rdata_len);
-enum builder_verdict arrivals_apply(struct builder *b);
+enum builder_verdict arrivals_end(struct builder *b);
+
+/* late.c: full builds. Whether records of the owner of old (NULL: there is none) wait; if so, late_add takes them. */
+bool late_concerns(const struct builder *b, const struct entry *old);
+enum builder_verdict late_add(struct builder *b, uint8_t kind, const struct owner *o, const struct entry *old,
+			      const struct records *in);
+enum builder_verdict late_apply(struct builder *b);
 
 /* apply.c: brings the edits of one owner, `in`, into the draft. */
 enum builder_verdict builder_apply(struct builder *b, const struct owner *o, struct records *in);
@@ -149,11 +157,12 @@ int glue_update_list(struct builder *b, struct name_list *list);
 /* occlude.c: sets ENTRY_BELOW right everywhere (full), or below the names in cut_changed (edit). */
 int occlude_all(struct builder *b);
 
-/* edits.c */
+/* edits.c. The owner's place in the list, made if there is none; NULL: no memory. */
+struct edit_owner *edits_owner(struct edits *e, const struct owner *o, const uint8_t *name);
 int edits_add(struct builder *b, const struct owner *o, const uint8_t *name, uint16_t type, uint32_t ttl,
 	      const uint8_t *rdata, uint16_t len, bool del);
 enum builder_verdict edits_apply(struct builder *b);
-void edits_fini(struct edits *e);
+void edits_fini(struct edits *e); /* empty again */
 
 /* Nothing happens when it is the last one already. */
 int name_list_add(struct name_list *l, const uint8_t *rel, size_t len);

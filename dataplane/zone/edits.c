@@ -1,7 +1,7 @@
 /*
  * The edits of an incremental build, kept until it finishes, grouped by owner name: each owner is then changed once,
- * ancestors first, so that no state in between (a cut without its NS for a moment) is ever acted upon. For the
- * builder only.
+ * ancestors first, so that no state in between (a cut without its NS for a moment) is ever acted upon. Full builds
+ * keep records that came late in the same way (late.c). For the builder only.
  */
 #include "dataplane/zone/builder_internal.h"
 
@@ -64,8 +64,7 @@ static int grow_slots(struct edits *e)
 	return 0;
 }
 
-/* The owner's place in the list, made if there is none. NULL: no memory. */
-static struct edit_owner *find_owner(struct edits *e, const struct owner *o, const uint8_t *name)
+struct edit_owner *edits_owner(struct edits *e, const struct owner *o, const uint8_t *name)
 {
 	struct edit_owner *eo;
 	uint32_t at;
@@ -92,7 +91,7 @@ int edits_add(struct builder *b, const struct owner *o, const uint8_t *name, uin
 	      const uint8_t *rdata, uint16_t len, bool del)
 {
 	struct edits *e = &b->edits;
-	struct edit_owner *eo = find_owner(e, o, name);
+	struct edit_owner *eo = edits_owner(e, o, name);
 	struct edit *edit;
 
 	if (eo == NULL || grow((void **)&e->v, e->cnt, &e->cap, sizeof(*e->v)) < 0)
@@ -175,4 +174,5 @@ void edits_fini(struct edits *e)
 	free(e->v);
 	free(e->slots);
 	free(e->octets);
+	*e = (struct edits){0};
 }

@@ -84,7 +84,7 @@ static void lay_out(struct builder *b, const struct owner *o, const struct rrset
 		const struct entry *e;
 		uint16_t name_at;
 
-		b->report.laid_out++;
+		b->report.handled++;
 		body_name(ns->body, layout, layout_len, off + 12, name, &name_at);
 		if (!name_is_at_or_below(name, o->lower) || !owner_init(b, &target, name, name_len(name)))
 			continue;

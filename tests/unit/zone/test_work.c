@@ -71,7 +71,7 @@ static void a_cut_is_laid_out_once_however_many_names_below_it_change(void **sta
 		add_address(b, text, i);
 	}
 	n = end(b, &report);
-	assert_in_range(report.laid_out, 2 * SERVERS, 5 * SERVERS);
+	assert_in_range(report.handled, 2 * SERVERS, 5 * SERVERS);
 	snapshot_retire(n);
 	snapshot_retire(s);
 
@@ -84,7 +84,7 @@ static void a_cut_is_laid_out_once_however_many_names_below_it_change(void **sta
 	for (unsigned i = 0; i < 2 * SERVERS; i++)
 		add_server(b, cut[i / SERVERS], i % SERVERS);
 	s = end(b, &report);
-	assert_in_range(report.laid_out, 2 * SERVERS, 10 * SERVERS);
+	assert_in_range(report.handled, 2 * SERVERS, 10 * SERVERS);
 	snapshot_retire(s);
 	test_arena_free(arena);
 }
@@ -105,7 +105,136 @@ static void servers_are_not_looked_for_when_the_glue_is_full(void **state)
 		add_address(b, text, i);
 	}
 	snapshot_retire(end(b, &report));
-	assert_in_range(report.laid_out, 2 * SERVERS, 2 * SERVERS + 1100);
+	assert_in_range(report.handled, 2 * SERVERS, 2 * SERVERS + 1100);
+	test_arena_free(arena);
+}
+
+/* Two names with many records, and every record is of the other one. */
+static void records_that_alternate_between_names_cost_what_records_in_order_cost(void **state)
+{
+	enum { RECORDS = 3000, REPEATS = 100000 };
+	struct arena *arena = test_arena();
+	struct builder *b = begin(arena);
+	struct builder_report report;
+	struct snapshot_info info;
+	struct snapshot *s;
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * RECORDS; i++)
+		add_address(b, i % 2 ? "a.example." : "b.example.", i / 2);
+	/* Each twice is 18 million when every record costs what its name has. */
+	s = end(b, &report);
+	assert_in_range(report.handled, 2 * RECORDS, 8 * RECORDS);
+	snapshot_info(s, &info);
+	assert_int_equal(info.records, 2 * RECORDS + 2);
+	snapshot_retire(s);
+
+	/* Repeated records are no records, and no less work. */
+	b = begin(arena);
+	for (unsigned i = 0; i < REPEATS; i++)
+		add_address(b, i % 2 ? "a.example." : "b.example.", i / 2 % RECORDS);
+	s = end(b, &report);
+	assert_int_equal(report.skipped_duplicate, REPEATS - 2 * RECORDS);
+	assert_in_range(report.handled, REPEATS, 4 * REPEATS);
+	snapshot_retire(s);
+	test_arena_free(arena);
+}
+
+/* The same, with NSEC3 records of one owner, which has ordinary records too. */
+static void late_records_of_both_trees_are_kept_apart(void **state)
+{
+	static const char owner[] = "0123456789abcdefghijklmnopqrstuv.example.";
+	enum { RECORDS = 500 };
+	struct arena *arena = test_arena();
+	struct builder *b = begin(arena);
+	struct builder_report report;
+	uint8_t name[NAME_LEN_MAX], nsec3[27] = {1, 0, 0, 0, 0, 20};
+	struct snapshot_info info;
+	struct snapshot *s;
+
+	(void)state;
+	wire_name(owner, name);
+	for (unsigned i = 0; i < RECORDS; i++) {
+		add_address(b, owner, i);
+		add_address(b, "a.example.", i);
+		wire_store16(nsec3 + 6, (uint16_t)i);
+		assert_int_equal(builder_add(b, name, DNS_TYPE_NSEC3, 1, nsec3, 26), BUILDER_OK);
+		add_address(b, "b.example.", i);
+	}
+	s = end(b, &report);
+	assert_in_range(report.handled, 4 * RECORDS, 20 * RECORDS);
+	snapshot_info(s, &info);
+	assert_int_equal(info.records, 4 * RECORDS + 2);
+	snapshot_retire(s);
+	test_arena_free(arena);
+}
+
+/* Limits are noticed on the way, not when a stream without end has ended. */
+static void alternating_names_without_end_are_refused_on_the_way(void **state)
+{
+	struct arena *arena = test_arena();
+	struct builder *b = begin(arena);
+	struct builder_report report;
+	struct snapshot *s = NULL;
+	uint8_t name[NAME_LEN_MAX], rdata[4];
+	enum builder_verdict v = BUILDER_OK;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 1000000 && v == BUILDER_OK; i++) {
+		wire_store32(rdata, i);
+		v = builder_add(b, wire_name(i % 2 ? "a.example." : "b.example.", name), DNS_TYPE_A, 1, rdata,
+				4);
+	}
+	assert_int_equal(v, BUILDER_LIMIT_MESSAGE);
+	assert_true(i < 30000);
+	assert_int_equal(builder_finish(b, &s, &report), BUILDER_LIMIT_MESSAGE);
+	builder_free(b);
+	test_arena_free(arena);
+}
+
+/* Three names with more than may wait at all, in any order, among others. */
+static void records_in_any_order_make_the_same_zone(void **state)
+{
+	struct arena *arena = test_arena();
+	struct model m;
+
+	(void)state;
+	model_init(&m, "example.", 1);
+	for (unsigned i = 0; i < 600; i++) {
+		static const char *const owner[] = {"a.example.", "b.a.example.", "c.example."};
+		uint8_t name[NAME_LEN_MAX], rdata[MODEL_RDATA];
+
+		/* TXT, or a signature of it by the root. */
+		memset(rdata, (int)('a' + i % 7), sizeof(rdata));
+		rdata[0] = i % 2 ? 249 : 0;
+		rdata[1] = DNS_TYPE_TXT;
+		wire_store16(rdata + 2, (uint16_t)i);
+		rdata[18] = 0;
+		model_add(&m, wire_name(owner[i % 3], name), i % 2 ? DNS_TYPE_TXT : DNS_TYPE_RRSIG, 300,
+			  rdata, 250);
+	}
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		struct rng r = {seed};
+		struct builder *b = builder_new(arena, MODEL_KEY, m.apex, NULL, NULL);
+		struct builder_report report;
+		struct snapshot *s;
+
+		model_add_random(&m, &r);
+		for (unsigned i = m.cnt - 1; i > 2; i--) {
+			unsigned k = 2 + rng_below(&r, i - 1);
+			struct model_record rec = m.v[i];
+
+			m.v[i] = m.v[k];
+			m.v[k] = rec;
+		}
+		for (unsigned i = 0; i < m.cnt; i++)
+			builder_add(b, m.v[i].owner, m.v[i].type, m.v[i].ttl, m.v[i].rdata, m.v[i].len);
+		s = end(b, &report);
+		model_check(&m, s);
+		snapshot_retire(s);
+	}
+	model_fini(&m);
 	test_arena_free(arena);
 }
 
@@ -114,6 +243,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cut_is_laid_out_once_however_many_names_below_it_change),
 		cmocka_unit_test(servers_are_not_looked_for_when_the_glue_is_full),
+		cmocka_unit_test(records_that_alternate_between_names_cost_what_records_in_order_cost),
+		cmocka_unit_test(late_records_of_both_trees_are_kept_apart),
+		cmocka_unit_test(alternating_names_without_end_are_refused_on_the_way),
+		cmocka_unit_test(records_in_any_order_make_the_same_zone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
