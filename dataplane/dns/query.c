@@ -83,6 +83,21 @@ static bool read_opt(struct query *q, const uint8_t *msg, const struct record_he
 	return read_options(q, opt);
 }
 
+/*
+ * Written out, or ending in a pointer into the question, as some clients have it: then the octets mean the same in a response,
+ * which begins with that too. room: octets that it takes.
+ */
+static bool is_key_name(const struct query *q, const uint8_t *msg, const uint8_t *owner, size_t room)
+{
+	struct wire_in in = {.base = msg, .cur = owner, .end = owner + room};
+	uint8_t name[NAME_LEN_MAX];
+
+	if (name_valid(owner, room))
+		return true;
+	name_get(&in, name);
+	return !in.bad && (wire_load16(owner + room - 2) & 0x3FFF) < DNS_HEADER_LEN + q->question_len;
+}
+
 /* RFC 8945 4.2. */
 static bool read_tsig(struct query *q, const uint8_t *msg, const struct record_head *tsig)
 {
@@ -96,7 +111,7 @@ static bool read_tsig(struct query *q, const uint8_t *msg, const struct record_h
 	wire_get_bytes(&in, 2 + 2);	      /* original id, error */
 	wire_get_bytes(&in, wire_get16(&in)); /* other data */
 	if (in.bad || wire_in_left(&in) > 0 || tsig->class != DNS_CLASS_ANY || tsig->ttl != 0 ||
-	    !name_valid(tsig->owner, name_room))
+	    !is_key_name(q, msg, tsig->owner, name_room))
 		return false;
 	q->has_tsig = true;
 	q->tsig_at = (uint16_t)(tsig->owner - msg);

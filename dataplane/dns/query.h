@@ -60,7 +60,7 @@ struct query {
  * Malformed (QUERY_FORMERR) is: QDCOUNT other than 1 (RFC 9619 4; but see QUERY_EMPTY), a compressed or overlong name in the question, records in the answer section, or in the authority section
  * of anything but IXFR (RFC 1995 3), a record cut short, octets behind the last record, a second OPT or one with an
  * owner or outside the additional section (RFC 6891 6.1.1), options that overrun it, a TSIG that is not the last
- * record, not class ANY, TTL 0 or not whole (RFC 8945 5.1). Other additional records are ignored.
+ * record, not class ANY, TTL 0 or not whole (RFC 8945 5.1), or whose owner is compressed to elsewhere than the question. Other additional records are ignored.
  */
 enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *out);
 

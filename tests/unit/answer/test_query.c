@@ -301,6 +301,28 @@ static void a_tsig_is_noted(void **state)
 	assert_int_equal(q.tsig_algorithm_len, 3);
 }
 
+/* As dnspython writes it. */
+static void the_key_of_a_tsig_may_be_compressed_into_the_question(void **state)
+{
+	struct query q;
+
+#define COMPRESSED(at) 1, 'k', 0xC0, at, 0, 250, 0, 255, 0, 0, 0, 0, 0, 21, TSIG_RDATA
+	assert_int_equal(PARSE(&q, HEADER(1, 0, 0, 1), QUESTION(A), COMPRESSED(12)), QUERY_OK);
+	assert_true(q.has_tsig);
+	assert_int_equal(q.tsig_at, 12 + QUESTION_LEN);
+	assert_int_equal(q.tsig_name_len, 4);
+	assert_int_equal(q.tsig_algorithm_at, q.tsig_at + 4 + 10);
+	/* The header, itself, nothing. */
+	assert_int_equal(PARSE(&q, HEADER(1, 0, 0, 1), QUESTION(A), COMPRESSED(0)), QUERY_FORMERR);
+	assert_int_equal(PARSE(&q, HEADER(1, 0, 0, 1), QUESTION(A), COMPRESSED(12 + QUESTION_LEN)),
+			 QUERY_FORMERR);
+	assert_int_equal(PARSE(&q, HEADER(1, 0, 0, 1), QUESTION(A), COMPRESSED(200)), QUERY_FORMERR);
+	/* Into another record: in a response it would point to something else. */
+	assert_int_equal(PARSE(&q, HEADER(1, 0, 0, 2), QUESTION(A), 1, 'x', 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0,
+			       COMPRESSED(12 + QUESTION_LEN)),
+			 QUERY_FORMERR);
+}
+
 static void a_tsig_must_be_the_last_record(void **state)
 {
 	struct query q;
@@ -358,6 +380,7 @@ int main(void)
 		cmocka_unit_test(other_additional_records_are_ignored),
 		cmocka_unit_test(octets_behind_the_last_record_are_malformed),
 		cmocka_unit_test(a_tsig_is_noted),
+		cmocka_unit_test(the_key_of_a_tsig_may_be_compressed_into_the_question),
 		cmocka_unit_test(a_tsig_must_be_the_last_record),
 		cmocka_unit_test(a_tsig_of_another_class_or_ttl_or_length_is_malformed),
 		cmocka_unit_test(record_counts_that_no_record_backs_are_malformed),
