@@ -46,6 +46,7 @@ struct zonetab {
 	struct slot **chunks;	       /* RCU-free: set once, before any index word leads there */
 	struct index *cur;	       /* RCU: control writes, readers read */
 	struct index *old;	       /* the same; NULL unless growing */
+	uint32_t growths;	       /* that have ended; control writes, readers read */
 	uint64_t labels[LABELS_WORDS]; /* bit n: some apex has n labels; control writes, readers read */
 	uint64_t key;
 	/* Control only. */
@@ -148,6 +149,11 @@ uint32_t zonetab_cnt(const struct zonetab *t)
 	return t->cnt;
 }
 
+uint32_t zonetab_slots(const struct zonetab *t)
+{
+	return t->slot_top;
+}
+
 static void index_put(struct index *x, uint64_t hash, uint32_t slot)
 {
 	uint32_t at = (uint32_t)hash & x->mask;
@@ -209,6 +215,8 @@ static void move_some(struct zonetab *t, uint32_t cnt)
 		}
 		if (t->moved++ < old->mask)
 			continue;
+		/* First, so that whoever finds no old index sees that one has ended, and what was moved from it. */
+		__atomic_store_n(&t->growths, t->growths + 1, __ATOMIC_RELEASE);
 		rcu_set_pointer(&t->old, NULL); // COMMIT
 		rcu_before(old);
 		call_rcu(&old->rcu, index_reclaim);
@@ -301,13 +309,19 @@ static void count_labels(struct zonetab *t, unsigned labels, int by)
 
 static uint32_t find_apex(const struct zonetab *t, uint64_t hash, const uint8_t *name)
 {
-	const struct index *x = rcu_dereference(t->cur);
-	uint32_t slot = index_find(t, x, hash, name);
+	uint32_t growths = __atomic_load_n(&t->growths, __ATOMIC_ACQUIRE), slot;
+	const struct index *x = rcu_dereference(t->cur), *old;
 
+	slot = index_find(t, x, hash, name);
 	if (slot != ZONETAB_SLOT_NONE)
 		return slot;
-	x = rcu_dereference(t->old);
-	return x == NULL ? ZONETAB_SLOT_NONE : index_find(t, x, hash, name);
+	old = __atomic_load_n(&t->old, __ATOMIC_ACQUIRE);
+	if (old != NULL)
+		return index_find(t, old, hash, name);
+	/* Moved from the old index to the new one between the two looks. */
+	if (__atomic_load_n(&t->growths, __ATOMIC_RELAXED) != growths)
+		return index_find(t, rcu_dereference(t->cur), hash, name);
+	return ZONETAB_SLOT_NONE;
 }
 
 int zonetab_add(struct zonetab *t, const uint8_t *apex, uint32_t *out_slot)
@@ -454,10 +468,12 @@ static int labels_at_most(const struct zonetab *t, unsigned max)
 
 static void find_done(const struct zonetab *t, struct zonetab_find *f, uint32_t slot)
 {
+	/* In this order: a zone that goes loses its snapshot, then its list. */
+	const struct acl *acl = __atomic_load_n(&slot_at(t, slot)->acl, __ATOMIC_ACQUIRE);
 	const struct snapshot *cur = rcu_dereference(slot_at(t, slot)->cur);
 
 	f->slot = slot;
-	f->acl = rcu_dereference(slot_at(t, slot)->acl);
+	f->acl = acl;
 	f->snap = is_marker(cur) ? NULL : cur;
 	f->marker = (uint8_t)((uintptr_t)cur - 1);
 	__builtin_prefetch(cur);

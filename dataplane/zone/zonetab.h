@@ -28,6 +28,9 @@ void zonetab_free(struct zonetab *t);
 uint64_t zonetab_key(const struct zonetab *t);
 uint32_t zonetab_cnt(const struct zonetab *t);
 
+/* Writer. All slots in use are below; each zonetab_add may make it one more. */
+uint32_t zonetab_slots(const struct zonetab *t);
+
 /* Writer. A new slot with ZONE_NOT_LOADED. Returns 0, -EEXIST, -ENOMEM. */
 int zonetab_add(struct zonetab *t, const uint8_t *apex, uint32_t *out_slot);
 
