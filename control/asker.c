@@ -47,11 +47,12 @@ static bool respond_error(struct tsig *tsig, struct answer_job *job, uint64_t no
 /* False: answered, as the signature is not good. */
 static bool check_signature(const struct asker *a, struct tsig *tsig, struct answer_job *job, uint64_t now_s)
 {
+	const struct tsig_keyring *keys = config_now(a->config)->keyring;
 	size_t len = job->len;
 
-	if (a->config->keyring == NULL || !may_be_signed(job))
+	if (keys == NULL || !may_be_signed(job))
 		return true;
-	switch (tsig_verify_request(tsig, a->config->keyring, job->msg, now_s, &len)) {
+	switch (tsig_verify_request(tsig, keys, job->msg, now_s, &len)) {
 	case TSIG_OK:
 		job->len = (uint32_t)len;
 		return true;

@@ -8,7 +8,7 @@
 
 struct asker {
 	struct answer_engine *engine;
-	const struct config *config;
+	const struct config *config; /* the first */
 	struct xfrout *xfrout;
 	struct log_limit limit; /* of lines about refused transfers */
 };

@@ -221,7 +221,7 @@ static int parse(const char *text, size_t len, struct config *c, struct config_e
 	cyaml_err_t err;
 	int rc;
 
-	config_yaml_check(text, len, e);
+	config_yaml_check(text, len, e, c->section_hash);
 	if (e->error_cnt > 0)
 		return -EINVAL;
 	err = cyaml_load_data((const uint8_t *)text, len, &setup, &config_schema, (cyaml_data_t **)&raw,
@@ -240,10 +240,19 @@ static int parse(const char *text, size_t len, struct config *c, struct config_e
 	return rc;
 }
 
+static struct config *config_new(void)
+{
+	struct config *c = calloc(1, sizeof(*c));
+
+	if (c != NULL)
+		c->holders = 1;
+	return c;
+}
+
 int config_load(const char *file, struct config **out, char *errors, size_t cap)
 {
 	struct config_errors e = {.cnt = 0};
-	struct config *c = calloc(1, sizeof(*c));
+	struct config *c = config_new();
 	char *text = NULL;
 	size_t len = 0;
 	int rc = -ENOMEM;
@@ -268,40 +277,63 @@ int config_load(const char *file, struct config **out, char *errors, size_t cap)
 	return rc;
 }
 
-void config_free(struct config *c)
+static void free_keys(struct config *c)
 {
-	if (c == NULL)
-		return;
+	tsig_keyring_free(c->keyring);
+	c->keyring = NULL;
+	for (unsigned i = 0; i < c->key_cnt; i++) {
+		tsig_key_release(c->keys[i]);
+		free(c->key_files[i]);
+	}
+	c->key_cnt = 0;
+	config_free_list(&c->keys);
+	config_free_list(&c->key_files);
+}
+
+static void free_zones(struct config *c)
+{
 	for (unsigned i = 0; i < c->zone_cnt; i++) {
 		free(c->zones[i].name_text);
 		free(c->zones[i].primaries);
 	}
 	config_secondaries_free(c);
+	c->zone_cnt = 0;
+	config_free_list(&c->zones);
+	for (unsigned i = 0; i < c->acl_cnt; i++)
+		acl_free(c->acls[i]);
+	c->acl_cnt = 0;
+	config_free_list(&c->acls);
+	for (unsigned i = 0; i < c->verifier_cnt; i++)
+		config_free_words(c->verifiers[i]);
+	c->verifier_cnt = 0;
+	config_free_list(&c->verifiers);
+}
+
+void config_free_reloaded(struct config *c)
+{
+	free_zones(c);
 	for (unsigned i = 0; i < c->primary_cnt; i++)
 		free(c->primaries[i].name);
+	c->primary_cnt = 0;
+	config_free_list(&c->primaries);
 	for (unsigned i = 0; i < c->tls_cnt; i++) {
 		free(c->tls[i].name);
 		tls_client_free(c->tls[i].client);
 	}
-	free(c->tls);
+	c->tls_cnt = 0;
+	config_free_list(&c->tls);
+	free_keys(c);
+}
+
+void config_free(struct config *c)
+{
+	if (c == NULL)
+		return;
+	config_free((struct config *)c->current.p);
+	config_free_reloaded(c);
 	free((char *)c->tls_spec.certificate);
 	free((char *)c->tls_spec.key);
 	free((char *)c->tls_spec.client_ca);
-	tsig_keyring_free(c->keyring);
-	for (unsigned i = 0; i < c->key_cnt; i++) {
-		tsig_key_release(c->keys[i]);
-		free(c->key_files[i]);
-	}
-	free(c->keys);
-	free(c->key_files);
-	for (unsigned i = 0; i < c->acl_cnt; i++)
-		acl_free(c->acls[i]);
-	free(c->acls);
-	for (unsigned i = 0; i < c->verifier_cnt; i++)
-		config_free_words(c->verifiers[i]);
-	free(c->verifiers);
-	free(c->zones);
-	free(c->primaries);
 	free(c->control_socket);
 	free(c->cookie_file);
 	free(c->listen);

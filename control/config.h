@@ -1,6 +1,7 @@
 /*
- * Configuration: YAML in, one immutable struct out. A reload makes a new one. Every key is documented in the man
- * page lockstepd.conf(5); unknown keys are errors with file, line and column.
+ * Configuration: YAML in, one immutable struct out. A reload makes a new one, of which keys, TLS profiles, primaries,
+ * secondaries and zones come into force; the rest of the first one is that of the process (see "reload" below). Every key
+ * is documented in the man page lockstepd.conf(5); unknown keys are errors with file, line and column.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 #include "dataplane/net/net.h"
 #include "dataplane/zone/acl.h"
 #include "dataplane/zone/builder.h"
+#include "dataplane/zone/cell.h"
 
 union config_sockaddr {
 	struct sockaddr sa;
@@ -28,6 +30,8 @@ struct config_tls {
 
 struct config_primary {
 	char *name; /* how the config calls it */
+	unsigned
+		id; /* below config.id_cnt; what is known of it at run time goes by this. Stays over reloads, by name */
 	union config_sockaddr address;
 	union config_sockaddr source; /* sa_family AF_UNSPEC: the kernel chooses */
 	bool ixfr;		      /* ask it for differences */
@@ -105,6 +109,10 @@ struct config_zone {
 	uint32_t keep_versions;	   /* former ones, for zone rollback */
 };
 
+#define CONFIG_SECTIONS_MAX 32
+
+#define CONFIG_ZONE_PRIMARIES_MAX 32
+
 struct config {
 	char *file;
 	struct answer_config answer;
@@ -135,8 +143,9 @@ struct config {
 	struct tsig_keyring *keyring; /* of the keys */
 	struct config_tls *tls;	      /* by name */
 	unsigned tls_cnt;
-	struct config_primary *primaries;
+	struct config_primary *primaries; /* by name */
 	unsigned primary_cnt;
+	unsigned id_cnt; /* ids of primaries are below */
 	struct config_secondary *secondaries;
 	unsigned secondary_cnt;
 	struct config_transfers_in transfers_in;
@@ -149,6 +158,13 @@ struct config {
 	unsigned verifier_cnt;
 	struct config_zone *zones;
 	unsigned zone_cnt;
+	/* What each section of the file says, whatever its layout: to see which a reload has changed. */
+	uint64_t section_hash[CONFIG_SECTIONS_MAX];
+	/* Generations: config_generation.c's. */
+	unsigned holders;     /* atomic: of all that a reload replaces */
+	struct cell current;  /* of the first: what is in force; NULL: itself. Control writes, all read */
+	struct config *first; /* NULL: this is it */
+	struct cell_old old;
 };
 
 /*
@@ -157,7 +173,52 @@ struct config {
  * in one go. -EINVAL: the content; otherwise the file could not be read, or -ENOMEM.
  */
 int config_load(const char *file, struct config **out, char *errors, size_t cap);
+
+/* Of one that was loaded, or of the first with all that followed. Nobody holds any part of it; no grace period is awaited. */
 void config_free(struct config *c);
+
+/*
+ * --- reload ---
+ *
+ * The first configuration lives as long as the process. Whoever needs keys, TLS profiles, primaries, secondaries, zones or
+ * net.peers asks for what is in force, each time; all else is that of the first, for good.
+ */
+
+/*
+ * Registered threads: what is in force now in place of the first; valid until the next quiescent state, on the control loop
+ * until the next config_put_in_force.
+ */
+const struct config *config_now(const struct config *first);
+
+/* Any thread: keeps what config_now gave, as long as that is valid, until config_release. Returns c. */
+const struct config *config_hold(const struct config *c);
+void config_release(const struct config *c); /* any thread; NULL is fine */
+
+/*
+ * Gives next's primaries the ids that those of the same name have in now, and others ids that none of now has. Returns 0 or
+ * -ENOMEM.
+ */
+int config_number(const struct config *now, struct config *next);
+
+/*
+ * Control loop. next takes the place of what is in force; what was goes a grace period after the last who holds it. next
+ * belongs to first from now on.
+ */
+void config_put_in_force(struct config *first, struct config *next);
+
+/*
+ * The sections in which next differs from first and which only a restart changes, as "dataplane, server"; empty: none.
+ * Returns buf.
+ */
+#define CONFIG_SECTIONS_TEXT_CAP 512
+const char *config_needs_restart(const struct config *first, const struct config *next,
+				 char buf[CONFIG_SECTIONS_TEXT_CAP]);
+
+/* Whether they sign for the same peer: name and algorithm; both may be NULL. Other generations have other pointers. */
+bool config_same_key(const struct tsig_key *a, const struct tsig_key *b);
+
+/* Whether whoever talks to one may go on to talk to the other: address, source, key and TLS are the same. */
+bool config_same_primary(const struct config_primary *a, const struct config_primary *b);
 
 /*
  * Control loop, blocks for the files: gives each key that is from a file the secret that the file has now, for all

@@ -29,7 +29,20 @@ int config_read_verifier(const struct raw_zone_keys *raw, const char *at, struct
 			 struct config_zone *zone, struct config_errors *e);
 void config_free_words(char **words); /* NULL is fine */
 int config_read_zones(const struct raw_config *raw, struct config *c, struct config_errors *e);
-void config_secondaries_free(struct config *c);
+
+/* Whether a reload replaces this section of the file. */
+bool config_is_reloaded(const char *section);
+
+/* Frees all that a reload replaces, and forgets it; the rest stays. */
+void config_free_reloaded(struct config *c);
+void config_secondaries_free(struct config *c); /* before the zones' own */
+
+/* Frees an array and forgets it: free and NULL for a pointer of any type. */
+#define config_free_list(p)         \
+	do {                        \
+		free((void *)*(p)); \
+		*(p) = NULL;        \
+	} while (0)
 
 struct config_value;
 

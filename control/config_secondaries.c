@@ -236,11 +236,12 @@ void config_secondaries_free(struct config *c)
 		if (z->notify.list != c->defaults_notify.list)
 			free(z->notify.list);
 	}
-	free(c->defaults_allow_transfer.list);
-	free(c->defaults_notify.list);
+	config_free_list(&c->defaults_allow_transfer.list);
+	config_free_list(&c->defaults_notify.list);
 	for (unsigned i = 0; i < c->secondary_cnt; i++) {
 		free(c->secondaries[i].name);
 		free(c->secondaries[i].hostname);
 	}
-	free(c->secondaries);
+	c->secondary_cnt = 0;
+	config_free_list(&c->secondaries);
 }

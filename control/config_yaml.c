@@ -9,7 +9,7 @@
 #include <string.h>
 #include <yaml.h>
 
-#include "control/config_schema.h"
+#include "control/config_read.h"
 #include "control/suggest.h"
 
 #define DEPTH_MAX      8  /* the schema has 4 levels */
@@ -33,6 +33,8 @@ struct walk {
 	unsigned depth;
 	unsigned skip_nodes; /* siblings to pass over, the value of an unknown key for one */
 	unsigned skip_depth; /* containers open inside such a node */
+	uint64_t *section;   /* hash of the section that the walk is in; NULL: none, or nobody wants it */
+	uint64_t *sections;  /* NULL: nobody wants them */
 	struct frame stack[DEPTH_MAX];
 	char path[CONFIG_PATH_CAP];
 };
@@ -102,6 +104,39 @@ static void unknown_key(struct walk *w, const struct frame *f, const char *key, 
 		complain(w, at, "unknown key \"%.64s\"", key);
 }
 
+/* FNV-1a. Structure counts, layout does not. */
+static void hash_octets(uint64_t *hash, const void *octets, size_t len)
+{
+	const uint8_t *p = octets;
+
+	for (size_t i = 0; i < len; i++)
+		*hash = (*hash ^ p[i]) * UINT64_C(0x100000001B3);
+}
+
+/* Those that a reload replaces are compared part by part; and there are secrets in them. */
+static uint64_t *begin_section(const struct walk *w, const struct cyaml_schema_field *field)
+{
+	uint64_t *hash;
+
+	if (w->sections == NULL || config_is_reloaded(field->key))
+		return NULL;
+	hash = &w->sections[field - config_schema.mapping.fields];
+	*hash = UINT64_C(0xCBF29CE484222325);
+	return hash;
+}
+
+static void hash_event(struct walk *w, const yaml_event_t *event)
+{
+	uint8_t type = (uint8_t)event->type;
+
+	if (w->section == NULL)
+		return;
+	hash_octets(w->section, &type, sizeof(type));
+	/* With the NUL behind it, which ends it. */
+	if (event->type == YAML_SCALAR_EVENT)
+		hash_octets(w->section, event->data.scalar.value, event->data.scalar.length + 1);
+}
+
 /* The event is a key of the mapping f. */
 static void on_key(struct walk *w, struct frame *f, const yaml_event_t *event)
 {
@@ -125,6 +160,8 @@ static void on_key(struct walk *w, struct frame *f, const yaml_event_t *event)
 	}
 	f->seen |= bit;
 	f->field = field;
+	if (w->depth == 1)
+		w->section = begin_section(w, field);
 	f->key_at = event->start_mark;
 }
 
@@ -230,6 +267,7 @@ static bool on_skipped(struct walk *w, const yaml_event_t *event)
 /* False to stop. */
 static bool on_event(struct walk *w, const yaml_event_t *event)
 {
+	hash_event(w, event);
 	if (w->skip_depth > 0)
 		return on_skipped(w, event);
 	switch (event->type) {
@@ -289,9 +327,10 @@ static void syntax_error(struct walk *w, const char *text, size_t len)
 		complain(w, p->problem_mark, "%s", problem);
 }
 
-static void walk_text(const char *text, size_t len, struct config_errors *errors, bool check)
+static void walk_text(const char *text, size_t len, struct config_errors *errors, bool check,
+		      uint64_t *sections)
 {
-	struct walk w = {.errors = errors, .check = check};
+	struct walk w = {.errors = errors, .check = check, .sections = sections};
 	bool more = true;
 
 	if (yaml_parser_initialize(&w.parser) == 0) {
@@ -312,12 +351,12 @@ static void walk_text(const char *text, size_t len, struct config_errors *errors
 	yaml_parser_delete(&w.parser);
 }
 
-void config_yaml_check(const char *text, size_t len, struct config_errors *e)
+void config_yaml_check(const char *text, size_t len, struct config_errors *e, uint64_t *section_hash)
 {
-	walk_text(text, len, e, true);
+	walk_text(text, len, e, true, section_hash);
 }
 
 void config_yaml_locate(const char *text, size_t len, struct config_errors *e)
 {
-	walk_text(text, len, e, false);
+	walk_text(text, len, e, false, NULL);
 }

@@ -4,13 +4,16 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "control/config_errors.h"
 
 /*
  * Finds syntax errors, keys that the schema does not have or that come twice, lists where text should be and the like,
- * aliases, and further documents. All are added to e with line and column.
+ * aliases, and further documents. All are added to e with line and column. section_hash: of what each section says, by its
+ * place in the schema; CONFIG_SECTIONS_MAX of them, zeroed; stays 0 for one that is not there or that a reload replaces.
  */
-void config_yaml_check(const char *text, size_t len, struct config_errors *e);
+void config_yaml_check(const char *text, size_t len, struct config_errors *e, uint64_t *section_hash);
 
 /*
  * Fills in line and column of the errors in e by their paths; of a key that is missing, those of the mapping it is

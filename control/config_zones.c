@@ -13,10 +13,9 @@
 #include "control/gate.h"
 #include "control/suggest.h"
 
-#define ZONES_MAX	   1000000
-#define PRIMARIES_MAX	   100000
-#define ZONE_PRIMARIES_MAX 32
-#define PEER_NAME_MAX	   64
+#define ZONES_MAX     1000000
+#define PRIMARIES_MAX 100000
+#define PEER_NAME_MAX 64
 
 /* Longer than a SOA answer and its transfer are apart, shorter than what servers put up with (RFC 7766 6.2.3). */
 #define KEEP_DEFAULT_S 5
@@ -306,7 +305,9 @@ int config_read_primaries(const struct raw_config *raw, struct config *c, struct
 	for (unsigned i = 1; i < c->primary_cnt; i++) {
 		if (primary_by_name(&c->primaries[i - 1], &c->primaries[i]) == 0)
 			config_errors_add(e, "primaries", "two are called \"%s\"", c->primaries[i].name);
+		c->primaries[i].id = i;
 	}
+	c->id_cnt = c->primary_cnt;
 	return 0;
 }
 
@@ -338,7 +339,7 @@ static int read_zone_primaries(const struct raw_zone *raw, const char *at, struc
 {
 	char path[CONFIG_PATH_CAP];
 
-	if (raw->primaries.cnt == 0 || raw->primaries.cnt > ZONE_PRIMARIES_MAX) {
+	if (raw->primaries.cnt == 0 || raw->primaries.cnt > CONFIG_ZONE_PRIMARIES_MAX) {
 		config_errors_add(e, at, "zone %.128s: %s", z->name_text,
 				  raw->primaries.cnt == 0 ? "has no primaries"
 							  : "has more than 32 primaries");

@@ -9,15 +9,17 @@
 
 struct ctl;
 struct onward;
+struct reload;
 
 struct ctl_env {
 	uv_loop_t *loop;
-	const struct config *config;
+	const struct config *config; /* the first */
 	const struct zonetab *table;
 	const struct arena *arena;
 	struct zones *zones;
 	struct net *net;
 	struct onward *onward;
+	struct reload *reload;
 	const struct watch *watch;
 	struct stream *stream;		      /* NULL: TCP is off */
 	struct answer_engine *const *engines; /* the workers', net_worker_cnt of them */
@@ -32,6 +34,9 @@ struct ctl_env {
  * Makes the socket's folder if only that is missing. The process ignores SIGPIPE.
  */
 int ctl_start(const struct ctl_env *env, struct ctl **out, struct net_error *err);
+/* A configuration is in force from now on: those who answer are told what of it is for them. */
+void ctl_config_in_force(struct ctl *c, const struct config *now);
+
 /* Unlinks the socket, tells who waits. Before zones_stop, whose callbacks may still come until ctl_free. */
 void ctl_stop(struct ctl *c, void (*done)(void *arg), void *arg);
 void ctl_free(struct ctl *c);

@@ -88,6 +88,30 @@ static void give(struct ctl *ctl, struct ctl_offer *offer)
 		stream_offer_config(ctl->env.stream, &offer->config);
 }
 
+/* What engines have now. */
+static const struct answer_config *given(const struct ctl *ctl)
+{
+	return ctl->offers != NULL ? &ctl->offers->config : &ctl->env.config->answer;
+}
+
+/* Once there have been keys, signed questions come to us, who know whether there are any. */
+void ctl_config_in_force(struct ctl *ctl, const struct config *now)
+{
+	struct ctl_offer *offer;
+
+	if (!now->answer.has_keys || given(ctl)->has_keys)
+		return;
+	offer = malloc(sizeof(*offer));
+	if (offer == NULL) {
+		log_event(ctl->env.log, LOG_ERROR, "reload-incomplete", NULL, NULL,
+			  "reason=\"out of memory: signed questions over UDP are answered unsigned\"");
+		return;
+	}
+	offer->config = *given(ctl);
+	offer->config.has_keys = true;
+	give(ctl, offer);
+}
+
 void ctl_cookies_reload(struct ctl_conn *conn, const struct ctl_args *args)
 {
 	struct ctl *ctl = conn->ctl;
@@ -104,7 +128,7 @@ void ctl_cookies_reload(struct ctl_conn *conn, const struct ctl_args *args)
 		ctl_reply(conn, NULL);
 		return;
 	}
-	offer->config = config->answer;
+	offer->config = *given(ctl);
 	if (cookie_file_load(config->cookie_file, &offer->config.edns.cookie, error) < 0) {
 		OPENSSL_cleanse(offer, sizeof(*offer));
 		free(offer);
@@ -138,7 +162,7 @@ void ctl_key_reload(struct ctl_conn *conn, const struct ctl_args *args)
 	char error[TSIG_FILE_ERROR_CAP];
 	unsigned cnt;
 
-	if (config_reload_keys(ctl->env.config, &cnt, error) < 0) {
+	if (config_reload_keys(config_now(ctl->env.config), &cnt, error) < 0) {
 		ctl_reply_error(conn, "failed", NULL, "%s; the former secrets are still used", error);
 		return;
 	}

@@ -18,6 +18,7 @@
 #define CTL_CONNS_MAX	64
 #define CTL_DUMPS_MAX	4		  /* each has a thread and keeps a snapshot alive */
 #define CTL_UNSENT_MAX	(size_t)(1 << 18) /* octets on their way to a client, above which its job waits */
+#define CTL_ERROR_MAX	16384		  /* the text of an error: all that is wrong with a configuration */
 #define CTL_STUCK_MS	30000		  /* a client that takes nothing for so long is cut off */
 
 struct ctl_conn;
@@ -120,6 +121,7 @@ void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_tls_reload(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_offenders(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_key_reload(struct ctl_conn *conn, const struct ctl_args *args);
+void ctl_reload(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_cookies_reload(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_help(struct ctl_conn *conn, const struct ctl_args *args);
 void ctl_do_stop(struct ctl_conn *conn, const struct ctl_args *args);

@@ -41,6 +41,7 @@ static const struct command commands[] = {
 	{"offenders", "", "the networks that were rate limited most of late", ctl_offenders},
 	{"cookies reload", "", "reads the secrets of server cookies again", ctl_cookies_reload},
 	{"tls reload", "", "reads the certificate and key of DNS over TLS again", ctl_tls_reload},
+	{"reload", "", "reads the configuration again: keys, TLS, primaries, secondaries, zones", ctl_reload},
 	{"key reload", "", "reads the files of TSIG keys again", ctl_key_reload},
 	{"stop", "", "ends the daemon", ctl_do_stop},
 	{"help", "", "this list", ctl_help},
@@ -101,7 +102,7 @@ void ctl_reply_part(struct ctl_conn *conn, json_t *result)
 void ctl_reply_error(struct ctl_conn *conn, const char *code, json_t *suggestions, const char *fmt, ...)
 {
 	json_t *error = with(json_object(), "code", json_string(code));
-	char text[1024];
+	char text[CTL_ERROR_MAX];
 	va_list args;
 
 	va_start(args, fmt);

@@ -186,14 +186,17 @@ void ctl_stats(struct ctl_conn *conn, const struct ctl_args *args)
 /* Zones by state: 100,000 of them take some 10 ms. */
 static json_t *zone_counts(const struct ctl *ctl)
 {
-	unsigned cnt = zones_cnt(ctl->env.zones), loaded = 0, failing = 0, behind = 0;
+	unsigned top = zones_top(ctl->env.zones), cnt = 0, loaded = 0, failing = 0, behind = 0;
 	unsigned state[ZONES_EXPIRED + 1] = {0};
 	json_t *list;
 
-	for (unsigned i = 0; i < cnt; i++) {
+	for (unsigned i = 0; i < top; i++) {
 		struct zones_info z;
 
+		if (!zones_has(ctl->env.zones, i))
+			continue;
 		zones_info(ctl->env.zones, i, &z);
+		cnt++;
 		state[z.state]++;
 		loaded += z.loaded;
 		failing += z.last_error[0] != '\0';

@@ -103,7 +103,7 @@ static void near_add(struct near near[SUGGESTIONS_MAX], const char *name, unsign
 /* The zone that the name is in comes first, then zones spelled alike. */
 static json_t *suggestions(const struct ctl *ctl, const uint8_t *name)
 {
-	const struct config *c = ctl->env.config;
+	const struct config *c = config_now(ctl->env.config);
 	char text[NAME_TEXT_CAP];
 	struct near near[SUGGESTIONS_MAX] = {{0}};
 	json_t *list = json_array();
@@ -167,8 +167,10 @@ static json_t *list_part(struct list_job *list, unsigned cnt)
 {
 	json_t *zones = json_array();
 
-	for (unsigned i = 0; i < cnt; i++) {
-		if (json_array_append_new(zones, ctl_zone_info(list->conn->ctl, list->next++)) < 0) {
+	for (; cnt > 0; cnt--, list->next++) {
+		if (!zones_has(list->conn->ctl->env.zones, list->next))
+			continue;
+		if (json_array_append_new(zones, ctl_zone_info(list->conn->ctl, list->next)) < 0) {
 			json_decref(zones);
 			return NULL;
 		}
@@ -181,7 +183,7 @@ static void list_more(struct ctl_job *job)
 {
 	struct list_job *list = (struct list_job *)job;
 	struct ctl_conn *conn = list->conn;
-	unsigned left = zones_cnt(conn->ctl->env.zones) - list->next;
+	unsigned left = zones_top(conn->ctl->env.zones) - list->next;
 	bool last = left <= ZONES_PER_PART;
 	json_t *part = list_part(list, last ? left : ZONES_PER_PART);
 

@@ -1,5 +1,6 @@
 #include "control/deadlines.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct slot {
@@ -9,17 +10,40 @@ struct slot {
 
 struct deadlines {
 	uint32_t cnt;
-	struct slot slot[]; /* from 1; the parent of i is i / 2 */
+	uint32_t cap;
+	struct slot *slot; /* from 1; the parent of i is i / 2 */
 };
-
-struct deadlines *deadlines_new(uint32_t cap)
-{
-	return calloc(1, sizeof(struct deadlines) + ((size_t)cap + 1) * sizeof(struct slot));
-}
 
 void deadlines_free(struct deadlines *h)
 {
+	if (h != NULL)
+		free(h->slot);
 	free(h);
+}
+
+int deadlines_reserve(struct deadlines *h, uint32_t cap)
+{
+	struct slot *slot;
+
+	if (cap <= h->cap)
+		return 0;
+	slot = realloc(h->slot, ((size_t)cap + 1) * sizeof(slot[0]));
+	if (slot == NULL)
+		return -ENOMEM;
+	h->slot = slot;
+	h->cap = cap;
+	return 0;
+}
+
+struct deadlines *deadlines_new(uint32_t cap)
+{
+	struct deadlines *h = calloc(1, sizeof(*h));
+
+	if (h != NULL && deadlines_reserve(h, cap) < 0) {
+		deadlines_free(h);
+		h = NULL;
+	}
+	return h;
 }
 
 static void put(struct deadlines *h, uint32_t i, struct slot s)

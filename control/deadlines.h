@@ -18,6 +18,9 @@ struct deadline {
 struct deadlines *deadlines_new(uint32_t cap);
 void deadlines_free(struct deadlines *h);
 
+/* Makes room for so many, if there is less. Returns 0 or -ENOMEM. */
+int deadlines_reserve(struct deadlines *h, uint32_t cap);
+
 /* Sets or moves. */
 void deadlines_set(struct deadlines *h, struct deadline *d, int64_t ms);
 void deadlines_clear(struct deadlines *h, struct deadline *d);

@@ -1,5 +1,6 @@
 #include "control/deltas.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -145,6 +146,8 @@ void delta_recorder_take(struct delta_recorder *r, struct delta_queue *out)
 
 /* --- the store --- */
 
+#define CHUNK_SLOTS 1024u
+
 struct kept {
 	struct delta_queue queue;
 	unsigned cnt;
@@ -155,25 +158,68 @@ struct deltas {
 	struct delta_queue ages;
 	uint64_t bytes, cnt, evicted;
 	uint64_t waiting; /* of bytes: in nobody's queue here; at most bytes_max */
-	uint32_t slots;
+	uint32_t slots;	  /* a multiple of CHUNK_SLOTS */
 	uint32_t count_max;
 	uint64_t bytes_max;
-	struct kept kept[];
+	struct kept **chunks; /* queues lead back to them */
 };
+
+/* Under lock. slot < s->slots. */
+static struct kept *kept_of(struct deltas *s, uint32_t slot)
+{
+	return &s->chunks[slot / CHUNK_SLOTS][slot % CHUNK_SLOTS];
+}
+
+static struct kept *chunk_new(void)
+{
+	struct kept *chunk = calloc(CHUNK_SLOTS, sizeof(*chunk));
+
+	for (uint32_t i = 0; chunk != NULL && i < CHUNK_SLOTS; i++)
+		TAILQ_INIT(&chunk[i].queue);
+	return chunk;
+}
+
+/* Under lock. */
+static int add_chunks(struct deltas *s, uint32_t slots)
+{
+	uint32_t cnt = (slots + CHUNK_SLOTS - 1) / CHUNK_SLOTS;
+	struct kept **chunks = realloc(s->chunks, cnt * sizeof(chunks[0]));
+
+	if (chunks == NULL)
+		return -ENOMEM;
+	for (s->chunks = chunks; s->slots < cnt * CHUNK_SLOTS; s->slots += CHUNK_SLOTS) {
+		chunks[s->slots / CHUNK_SLOTS] = chunk_new();
+		if (chunks[s->slots / CHUNK_SLOTS] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int deltas_reserve(struct deltas *s, uint32_t slots)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (slots > s->slots)
+		ret = add_chunks(s, slots);
+	pthread_mutex_unlock(&s->lock);
+	return ret;
+}
 
 struct deltas *deltas_new(uint32_t slots, uint32_t count_max, uint64_t bytes_max)
 {
-	struct deltas *s = calloc(1, sizeof(*s) + slots * sizeof(s->kept[0]));
+	struct deltas *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
 	TAILQ_INIT(&s->ages);
-	s->slots = slots;
 	s->count_max = count_max;
 	s->bytes_max = bytes_max;
-	for (uint32_t i = 0; i < slots; i++)
-		TAILQ_INIT(&s->kept[i].queue);
+	if (deltas_reserve(s, slots) < 0) {
+		deltas_free(s);
+		return NULL;
+	}
 	return s;
 }
 
@@ -199,8 +245,11 @@ void deltas_free(struct deltas *s)
 	if (s == NULL)
 		return;
 	for (uint32_t i = 0; i < s->slots; i++)
-		while (s->kept[i].cnt > 0)
-			drop_first(s, &s->kept[i]);
+		while (kept_of(s, i)->cnt > 0)
+			drop_first(s, kept_of(s, i));
+	for (uint32_t i = 0; i < s->slots; i += CHUNK_SLOTS)
+		free(s->chunks[i / CHUNK_SLOTS]);
+	free(s->chunks);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -209,7 +258,7 @@ void deltas_free(struct deltas *s)
 static void make_room(struct deltas *s)
 {
 	while (s->bytes > s->bytes_max) {
-		drop_first(s, &s->kept[TAILQ_FIRST(&s->ages)->slot]);
+		drop_first(s, kept_of(s, TAILQ_FIRST(&s->ages)->slot));
 		s->evicted++;
 	}
 }
@@ -291,14 +340,15 @@ static void keep(struct deltas *s, struct kept *k, uint32_t slot, struct delta *
 
 void deltas_publish(struct deltas *s, uint32_t slot, struct delta_queue *q)
 {
-	struct kept *k = slot < s->slots ? &s->kept[slot] : NULL;
+	struct kept *k;
 	struct delta *d;
 
-	if (k == NULL) {
+	if (slot >= s->slots) {
 		delta_queue_drop(q);
 		return;
 	}
 	pthread_mutex_lock(&s->lock);
+	k = kept_of(s, slot);
 	if (TAILQ_EMPTY(q))
 		while (k->cnt > 0)
 			drop_first(s, k);
@@ -316,8 +366,8 @@ void deltas_go_back(struct deltas *s, uint32_t slot, uint32_t serial)
 	if (slot >= s->slots)
 		return;
 	pthread_mutex_lock(&s->lock);
-	while ((d = TAILQ_LAST(&s->kept[slot].queue, delta_queue)) != NULL && d->to != serial)
-		drop(s, &s->kept[slot], d);
+	while ((d = TAILQ_LAST(&kept_of(s, slot)->queue, delta_queue)) != NULL && d->to != serial)
+		drop(s, kept_of(s, slot), d);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -345,10 +395,8 @@ struct delta **deltas_get(struct deltas *s, uint32_t slot, uint32_t from, uint32
 	struct delta **chain = NULL, *d;
 	unsigned cnt;
 
-	if (slot >= s->slots)
-		return NULL;
 	pthread_mutex_lock(&s->lock);
-	d = find_chain(&s->kept[slot], from, to, &cnt);
+	d = slot < s->slots ? find_chain(kept_of(s, slot), from, to, &cnt) : NULL;
 	if (d != NULL)
 		chain = malloc(cnt * sizeof(chain[0]));
 	for (unsigned i = 0; chain != NULL && i < cnt; i++, d = TAILQ_NEXT(d, link)) {
@@ -379,10 +427,8 @@ unsigned deltas_cnt(struct deltas *s, uint32_t slot)
 {
 	unsigned cnt;
 
-	if (slot >= s->slots)
-		return 0;
 	pthread_mutex_lock(&s->lock);
-	cnt = s->kept[slot].cnt;
+	cnt = slot < s->slots ? kept_of(s, slot)->cnt : 0;
 	pthread_mutex_unlock(&s->lock);
 	return cnt;
 }

@@ -64,8 +64,11 @@ void delta_queue_drop(struct delta_queue *q);
 
 /* --- the store --- */
 
-/* slots: zones; count_max of each, bytes_max of all. NULL when out of memory. */
+/* Slots of zones are below slots; count_max of each, bytes_max of all. NULL when out of memory. */
 struct deltas *deltas_new(uint32_t slots, uint32_t count_max, uint64_t bytes_max);
+
+/* Slots are below this from now on, if they were fewer. Returns 0 or -ENOMEM. */
+int deltas_reserve(struct deltas *s, uint32_t slots);
 void deltas_free(struct deltas *s); /* nobody uses it any more */
 
 /*

@@ -1,5 +1,6 @@
 #include "control/dispatch.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* A circular list with itself as the head. */
@@ -18,31 +19,60 @@ struct dispatch {
 	unsigned queued[SECONDARY_CLASS_CNT];
 	unsigned turn[SECONDARY_CLASS_CNT]; /* where the search for the next primary begins: round robin */
 	unsigned peer_cnt;
-	struct peer peers[];
+	struct peer **peers; /* queues lead back to them */
 };
+
+void dispatch_free(struct dispatch *d)
+{
+	if (d == NULL)
+		return;
+	for (unsigned i = 0; i < d->peer_cnt; i++)
+		free(d->peers[i]);
+	free(d->peers);
+	free(d);
+}
+
+static struct peer *peer_new(void)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	for (unsigned class = 0; p != NULL && class < SECONDARY_CLASS_CNT; class ++) {
+		struct dispatch_item *head = &p->queue[class].head;
+
+		head->next = head->prev = head;
+	}
+	return p;
+}
+
+int dispatch_reserve(struct dispatch *d, unsigned cnt)
+{
+	struct peer **peers = d->peers;
+
+	if (cnt <= d->peer_cnt)
+		return 0;
+	peers = realloc(peers, cnt * sizeof(peers[0]));
+	if (peers == NULL)
+		return -ENOMEM;
+	for (d->peers = peers; d->peer_cnt < cnt; d->peer_cnt++) {
+		peers[d->peer_cnt] = peer_new();
+		if (peers[d->peer_cnt] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
 
 struct dispatch *dispatch_new(unsigned primary_cnt, const struct dispatch_limits *limits)
 {
-	struct dispatch *d = calloc(1, sizeof(*d) + primary_cnt * sizeof(d->peers[0]));
-	unsigned i, class;
+	struct dispatch *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
 	d->limits = *limits;
-	d->peer_cnt = primary_cnt;
-	for (i = 0; i < primary_cnt; i++) {
-		for (class = 0; class < SECONDARY_CLASS_CNT; class ++) {
-			struct dispatch_item *head = &d->peers[i].queue[class].head;
-
-			head->next = head->prev = head;
-		}
+	if (dispatch_reserve(d, primary_cnt) < 0) {
+		dispatch_free(d);
+		return NULL;
 	}
 	return d;
-}
-
-void dispatch_free(struct dispatch *d)
-{
-	free(d);
 }
 
 static void unlink_item(struct dispatch *d, struct dispatch_item *item)
@@ -53,10 +83,10 @@ static void unlink_item(struct dispatch *d, struct dispatch_item *item)
 	d->queued[item->class]--;
 }
 
-void dispatch_put(struct dispatch *d, struct dispatch_item *item, uint16_t primary,
+void dispatch_put(struct dispatch *d, struct dispatch_item *item, uint32_t primary,
 		  enum secondary_class class)
 {
-	struct dispatch_item *head = &d->peers[primary].queue[class].head;
+	struct dispatch_item *head = &d->peers[primary]->queue[class].head;
 
 	if (item->state == DISPATCH_QUEUED)
 		unlink_item(d, item);
@@ -89,7 +119,7 @@ static struct dispatch_item *take_from_class(struct dispatch *d, unsigned class)
 
 	for (i = 0; i < d->peer_cnt; i++) {
 		unsigned at = (d->turn[class] + i) % d->peer_cnt;
-		struct peer *p = &d->peers[at];
+		struct peer *p = d->peers[at];
 		struct dispatch_item *item = p->queue[class].head.next;
 
 		if (item == &p->queue[class].head || p->running >= peer_max(d, class))
@@ -124,7 +154,7 @@ void dispatch_drop(struct dispatch *d, struct dispatch_item *item)
 	if (item->state == DISPATCH_QUEUED) {
 		unlink_item(d, item);
 	} else if (item->state == DISPATCH_RUNNING) {
-		d->peers[item->primary].running--;
+		d->peers[item->primary]->running--;
 		d->running--;
 	}
 	item->state = DISPATCH_NONE;

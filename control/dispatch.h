@@ -17,7 +17,7 @@ enum dispatch_state { DISPATCH_NONE, DISPATCH_QUEUED, DISPATCH_RUNNING };
 /* Embedded in the zone; zeroed at first. One at a time. */
 struct dispatch_item {
 	struct dispatch_item *next, *prev;
-	uint16_t primary;
+	uint32_t primary;
 	uint8_t class; /* enum secondary_class */
 	uint8_t state; /* enum dispatch_state */
 };
@@ -29,12 +29,15 @@ struct dispatch_limits {
 	unsigned notify_reserve;
 };
 
-/* Returns NULL when out of memory. */
+/* Primaries are numbers below primary_cnt. Returns NULL when out of memory. */
 struct dispatch *dispatch_new(unsigned primary_cnt, const struct dispatch_limits *limits);
 void dispatch_free(struct dispatch *d);
 
+/* There may be so many primaries from now on, if there were fewer. Returns 0 or -ENOMEM. */
+int dispatch_reserve(struct dispatch *d, unsigned cnt);
+
 /* Queues, or moves what is queued. Not for what runs. */
-void dispatch_put(struct dispatch *d, struct dispatch_item *item, uint16_t primary,
+void dispatch_put(struct dispatch *d, struct dispatch_item *item, uint32_t primary,
 		  enum secondary_class class);
 
 /* Takes the next that may run and marks it running; NULL: none may. */

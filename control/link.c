@@ -17,7 +17,7 @@ const struct counter_text link_counter_text[LINK_COUNTER_CNT] = {
 
 struct links *links_new(const struct links_env *env)
 {
-	struct links *all = calloc(1, sizeof(*all) + (env->config->primary_cnt + 1u) * sizeof(all->peers[0]));
+	struct links *all = calloc(1, sizeof(*all));
 
 	if (all == NULL)
 		return NULL;
@@ -35,10 +35,30 @@ void links_free(struct links *all)
 {
 	if (all == NULL)
 		return;
-	for (unsigned i = 0; i < all->env.config->primary_cnt; i++)
-		tls_ticket_fini(&all->peers[i].ticket);
+	for (unsigned i = 0; i < all->peer_cnt; i++) {
+		tls_ticket_fini(&all->peers[i]->ticket);
+		free(all->peers[i]);
+	}
+	free(all->peers);
 	free(all->plain);
 	free(all);
+}
+
+int links_reserve(struct links *all, unsigned cnt)
+{
+	struct link_peer **peers;
+
+	if (cnt <= all->peer_cnt)
+		return 0;
+	peers = realloc(all->peers, cnt * sizeof(peers[0]));
+	if (peers == NULL)
+		return -ENOMEM;
+	for (all->peers = peers; all->peer_cnt < cnt; all->peer_cnt++) {
+		peers[all->peer_cnt] = calloc(1, sizeof(*peers[0]));
+		if (peers[all->peer_cnt] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 bool links_are_closed(const struct links *all)
@@ -144,7 +164,7 @@ static struct link *link_begin(struct links *all, const struct config_primary *p
 	if (l == NULL)
 		return NULL;
 	l->all = all;
-	l->peer = &all->peers[p - all->env.config->primaries];
+	l->peer = all->peers[p->id];
 	TAILQ_INIT(&l->requests);
 	*ret = uv_tcp_init_ex(all->env.loop, &l->tcp, p->address.sa.sa_family);
 	if (*ret < 0) {
@@ -157,7 +177,7 @@ static struct link *link_begin(struct links *all, const struct config_primary *p
 	l->handles = 2;
 	all->live++;
 	LIST_INSERT_HEAD(&all->list, l, entry);
-	*ret = link_connect(l);
+	*ret = link_connect(l, p);
 	if (*ret < 0) {
 		link_close(l, "%s", "");
 		return NULL;
@@ -187,7 +207,7 @@ void link_opened(struct link *l)
 
 static struct link *find(struct links *all, const struct link_request *r)
 {
-	struct link_peer *peer = &all->peers[r->primary - all->env.config->primaries];
+	struct link_peer *peer = all->peers[r->primary->id];
 	struct link *l = peer->talks;
 
 	/* Ids tell answers apart: two of one make another connection. */
@@ -233,7 +253,7 @@ static void on_idle_timer(uv_timer_t *timer)
 /* Nobody uses it. One is kept for each primary. */
 static void keep(struct link *l)
 {
-	uint32_t keep_ms = link_primary(l)->keep_ms;
+	uint32_t keep_ms = l->peer->primary != NULL ? l->peer->primary->keep_ms : 0;
 
 	forget(l);
 	if (l->spoilt || l->all->stopping || keep_ms == 0 || l->peer->idle != NULL || l->state != LINK_OPEN) {
@@ -275,4 +295,42 @@ void link_resume(struct link_request *r)
 {
 	if (r->link != NULL && r->link->state == LINK_OPEN && r->link->paused)
 		link_read_on(r->link);
+}
+
+/* --- other primaries --- */
+
+/* A connection for somebody else, or for another trust: not for what comes. */
+static void spoil(struct link *l)
+{
+	l->spoilt = true;
+	forget(l);
+	if (l->tls != NULL)
+		tls_forget_ticket(l->tls);
+	if (l->request_cnt == 0)
+		link_close(l, "%s", "");
+}
+
+void links_set_primaries(struct links *all, const struct config_primary *primaries, unsigned cnt)
+{
+	struct link *l;
+
+	/* A primary that is not there any more is stale; the others are looked at one by one. */
+	for (unsigned i = 0; i < all->peer_cnt; i++)
+		all->peers[i]->stale = true;
+	for (unsigned i = 0; i < cnt; i++) {
+		struct link_peer *peer = all->peers[primaries[i].id];
+
+		peer->stale = peer->primary == NULL || primaries[i].tls != NULL ||
+			      !config_same_primary(peer->primary, &primaries[i]);
+	}
+	LIST_FOREACH(l, &all->list, entry)
+	if (l->peer->stale && l->state != LINK_CLOSING)
+		spoil(l);
+	for (unsigned i = 0; i < all->peer_cnt; i++) {
+		all->peers[i]->primary = NULL;
+		if (all->peers[i]->stale)
+			tls_ticket_fini(&all->peers[i]->ticket);
+	}
+	for (unsigned i = 0; i < cnt; i++)
+		all->peers[primaries[i].id]->primary = &primaries[i];
 }

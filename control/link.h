@@ -66,7 +66,6 @@ extern const struct counter_text link_counter_text[LINK_COUNTER_CNT];
 
 struct links_env {
 	uv_loop_t *loop;
-	const struct config *config;
 	uint8_t *buf; /* octets are read here; lent to the callbacks, so that one is enough for all */
 	size_t buf_cap;
 	void (*idle)(void *arg); /* while stopping: the last connection is closed */
@@ -75,6 +74,15 @@ struct links_env {
 
 /* NULL when out of memory. */
 struct links *links_new(const struct links_env *env);
+
+/* Ids of primaries are below cnt from now on, if they were fewer. Returns 0 or -ENOMEM. */
+int links_reserve(struct links *all, unsigned cnt);
+
+/*
+ * Which primaries there are; their ids are within what was reserved, and they are valid until the next call. What is said from
+ * now on to one that has changed, or over TLS, goes over new connections, after a full handshake: what is believed may have changed too.
+ */
+void links_set_primaries(struct links *all, const struct config_primary *primaries, unsigned cnt);
 
 /* Closes what nobody uses. No request may follow. idle is called when the last connection has closed, if there is one. */
 void links_stop(struct links *all);

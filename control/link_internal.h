@@ -37,8 +37,10 @@ struct link {
 
 /* One primary's. */
 struct link_peer {
-	struct link *idle;  /* kept, nobody uses it */
-	struct link *talks; /* requests with one message as the answer share it */
+	const struct config_primary *primary; /* as configured now; NULL: no primary has the id */
+	bool stale;			      /* it is another one now: see links_set_primaries */
+	struct link *idle;		      /* kept, nobody uses it */
+	struct link *talks;		      /* requests with one message as the answer share it */
 	struct tls_ticket ticket;
 };
 
@@ -49,19 +51,15 @@ struct links {
 	LIST_HEAD(, link) list;
 	uint8_t *plain; /* octets out of TLS, LINK_PLAIN_CAP */
 	uint64_t cnt[LINK_COUNTER_CNT];
-	struct link_peer peers[]; /* by position in config->primaries */
+	unsigned peer_cnt;
+	struct link_peer **peers; /* by id; connections lead back to them */
 };
 
 /* Enough records at a time that handing them on costs nothing. */
 #define LINK_PLAIN_CAP (256 * 1024)
 
-static inline const struct config_primary *link_primary(const struct link *l)
-{
-	return &l->all->env.config->primaries[l->peer - l->all->peers];
-}
-
 /* link_io.c. Returns 0, or -errno: l is to be closed then. */
-int link_connect(struct link *l);
+int link_connect(struct link *l, const struct config_primary *p);
 void link_send(struct link *l, const struct link_request *r);
 void link_read_on(struct link *l);
 

@@ -291,9 +291,8 @@ static void on_connected(uv_connect_t *connect, int status)
 	link_read_on(l);
 }
 
-int link_connect(struct link *l)
+int link_connect(struct link *l, const struct config_primary *p)
 {
-	const struct config_primary *p = link_primary(l);
 	int ret = 0;
 
 	if (p->tls != NULL) {

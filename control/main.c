@@ -22,6 +22,7 @@
 #include "control/ctl.h"
 #include "control/onward.h"
 #include "control/privilege.h"
+#include "control/reload.h"
 #include "control/signals.h"
 #include "control/watch.h"
 
@@ -52,6 +53,7 @@ struct daemon {
 	struct answer_engine **engines;
 	struct net *net;
 	struct zones *zones;
+	struct reload *reload;
 	struct stream *stream;
 	struct watch *watch;
 	struct ctl *ctl;
@@ -87,6 +89,8 @@ static void daemon_stop(void *arg)
 		watch_stop(d->watch, on_module_closed, d);
 	if (d->stream != NULL)
 		stream_stop(d->stream, on_module_closed, d);
+	if (d->reload != NULL)
+		reload_stop(d->reload);
 	if (d->zones != NULL)
 		zones_stop(d->zones, on_module_closed, d);
 	if (d->onward != NULL)
@@ -97,12 +101,18 @@ static void on_signal(void *arg, int signum)
 {
 	struct daemon *d = arg;
 
-	if (signum == SIGHUP) {
-		log_event(d->log, LOG_WARNING, "reload-ignored", NULL, NULL,
-			  "reason=\"the configuration is read at start only; restart to apply a change\"");
-		return;
-	}
-	daemon_stop(d);
+	if (signum != SIGHUP)
+		daemon_stop(d);
+	else if (d->reload != NULL)
+		reload_begin(d->reload, NULL, NULL);
+}
+
+static void on_config_in_force(void *arg, const struct config *now)
+{
+	struct daemon *d = arg;
+
+	net_set_peers(d->net, now->net.peers);
+	ctl_config_in_force(d->ctl, now);
 }
 
 static void client_address(const struct net_dgram *dgram, union config_sockaddr *out)
@@ -215,7 +225,7 @@ no_memory:
 
 static int memory_make(struct daemon *d, struct net_error *err)
 {
-	struct notify_out_env onward = {.loop = &d->loop, .config = d->config, .log = d->log};
+	struct onward_env onward = {.loop = &d->loop, .config = d->config, .log = d->log};
 	struct arena_config arena = {.bytes_max = d->config->zone_memory_max, .huge_pages = true};
 	uint64_t key;
 	int rc;
@@ -297,6 +307,17 @@ static int services_start(struct daemon *d, struct net_error *err)
 	if (rc < 0)
 		return rc;
 	ctl.stream = d->stream;
+	d->reload = reload_new(&(struct reload_env){.loop = &d->loop,
+						    .first = d->config,
+						    .zones = d->zones,
+						    .log = d->log,
+						    .in_force = on_config_in_force,
+						    .arg = d});
+	if (d->reload == NULL) {
+		snprintf(err->text, sizeof(err->text), "cannot prepare reloads: out of memory");
+		return -ENOMEM;
+	}
+	ctl.reload = d->reload;
 	return ctl_start(&ctl, &d->ctl, err);
 }
 
@@ -337,6 +358,7 @@ static void daemon_end(struct daemon *d)
 	ctl_free(d->ctl);
 	watch_free(d->watch);
 	stream_free(d->stream);
+	reload_free(d->reload);
 	if (d->zones != NULL)
 		zones_free(d->zones);
 	for (unsigned i = 0; d->engines != NULL && i < d->config->net.worker_cnt; i++)

@@ -80,15 +80,23 @@ struct zone_targets {
 	unsigned cnt;
 };
 
+/* Who is told of what, by one configuration. */
+struct audience {
+	const struct config *config;
+	struct peer *peers; /* by position in config->secondaries */
+	struct target *targets;
+	unsigned target_cnt, target_cap;
+	uint32_t slots;
+	struct zone_targets *zones; /* by slot */
+};
+
 struct notify_out {
 	struct notify_out_env env;
 	uv_timer_t timer;
 	int64_t timer_ms; /* what it is set to; INT64_MAX: not */
 	struct deadlines *deadlines;
-	struct peer *peers; /* by position in config->secondaries */
-	struct target *targets;
-	unsigned target_cnt, target_cap;
-	unsigned open; /* handles not closed yet */
+	struct audience now, next; /* next: between prepare and commit */
+	unsigned open;		   /* handles not closed yet */
 	bool stopping;
 	void (*done)(void *arg);
 	void *done_arg;
@@ -97,7 +105,6 @@ struct notify_out {
 	struct outmsg out;
 	uint8_t msg[DNS_MSG_MAX];
 	uint8_t in[REPLY_MAX];
-	struct zone_targets zones[]; /* by slot */
 };
 
 static void on_timer(uv_timer_t *timer);
@@ -107,26 +114,16 @@ static void pump(struct peer *p);
 
 int notify_out_new(const struct notify_out_env *env, struct notify_out **out)
 {
-	const struct config *c = env->config;
-	struct notify_out *n = calloc(1, sizeof(*n) + c->zone_cnt * sizeof(n->zones[0]));
+	struct notify_out *n = calloc(1, sizeof(*n));
 
 	if (n == NULL)
 		return -ENOMEM;
 	n->env = *env;
 	n->timer_ms = INT64_MAX;
-	for (unsigned i = 0; i < c->zone_cnt; i++)
-		n->target_cap += c->zones[i].notify.cnt;
-	n->targets = calloc(n->target_cap + 1u, sizeof(n->targets[0]));
-	n->peers = calloc(c->secondary_cnt + 1u, sizeof(n->peers[0]));
-	n->deadlines = deadlines_new(n->target_cap);
-	if (n->targets == NULL || n->peers == NULL || n->deadlines == NULL) {
+	n->deadlines = deadlines_new(0);
+	if (n->deadlines == NULL) {
 		notify_out_free(n);
 		return -ENOMEM;
-	}
-	for (unsigned i = 0; i < c->secondary_cnt; i++) {
-		n->peers[i] = (struct peer){.all = n, .to = &c->secondaries[i]};
-		TAILQ_INIT(&n->peers[i].queue);
-		TAILQ_INIT(&n->peers[i].asking);
 	}
 	uv_timer_init(env->loop, &n->timer);
 	n->timer.data = n;
@@ -135,30 +132,22 @@ int notify_out_new(const struct notify_out_env *env, struct notify_out **out)
 	return 0;
 }
 
+static void audience_free(struct audience *a)
+{
+	free(a->targets);
+	free(a->peers);
+	free(a->zones);
+	*a = (struct audience){.config = NULL};
+}
+
 void notify_out_free(struct notify_out *n)
 {
 	if (n == NULL)
 		return;
 	deadlines_free(n->deadlines);
-	free(n->targets);
-	free(n->peers);
+	audience_free(&n->now);
+	audience_free(&n->next);
 	free(n);
-}
-
-void notify_out_add_zone(struct notify_out *n, uint32_t slot, const struct config_zone *zone)
-{
-	const struct config *c = n->env.config;
-	struct zone_targets *z;
-
-	if (slot >= c->zone_cnt || zone->notify.cnt > n->target_cap - n->target_cnt)
-		return;
-	z = &n->zones[slot];
-	z->list = n->targets + n->target_cnt;
-	z->cnt = zone->notify.cnt;
-	n->target_cnt += z->cnt;
-	for (unsigned i = 0; i < z->cnt; i++)
-		z->list[i] = (struct target){
-			.peer = &n->peers[zone->notify.list[i] - c->secondaries], .zone = zone, .slot = slot};
 }
 
 static void handle_closed(struct notify_out *n)
@@ -422,7 +411,7 @@ void notify_out_changed(struct notify_out *n, uint32_t slot)
 	if (n->stopping)
 		return;
 	for (unsigned i = 0; i < notify_out_cnt(n, slot); i++) {
-		struct target *t = &n->zones[slot].list[i];
+		struct target *t = &n->now.zones[slot].list[i];
 
 		if (t->state == ASKING) {
 			t->again = true;
@@ -502,16 +491,125 @@ static void take_reply(struct peer *p, uint8_t *msg, size_t len)
 	pump(p);
 }
 
+/* --- another audience --- */
+
+int notify_out_prepare(struct notify_out *n, const struct config *config, uint32_t slots)
+{
+	struct audience *a = &n->next;
+
+	audience_free(a);
+	a->config = config;
+	a->slots = slots;
+	for (unsigned i = 0; i < config->zone_cnt; i++)
+		a->target_cap += config->zones[i].notify.cnt;
+	a->zones = calloc(slots + 1u, sizeof(a->zones[0]));
+	a->targets = calloc(a->target_cap + 1u, sizeof(a->targets[0]));
+	a->peers = calloc(config->secondary_cnt + 1u, sizeof(a->peers[0]));
+	if (a->zones == NULL || a->targets == NULL || a->peers == NULL ||
+	    deadlines_reserve(n->deadlines, a->target_cap) < 0) {
+		audience_free(a);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < config->secondary_cnt; i++) {
+		a->peers[i] = (struct peer){.all = n, .to = &config->secondaries[i]};
+		TAILQ_INIT(&a->peers[i].queue);
+		TAILQ_INIT(&a->peers[i].asking);
+	}
+	return 0;
+}
+
+void notify_out_add_zone(struct notify_out *n, uint32_t slot, const struct config_zone *zone)
+{
+	struct audience *a = &n->next;
+	struct zone_targets *z;
+
+	if (slot >= a->slots || zone->notify.cnt > a->target_cap - a->target_cnt)
+		return;
+	z = &a->zones[slot];
+	z->list = a->targets + a->target_cnt;
+	z->cnt = zone->notify.cnt;
+	a->target_cnt += z->cnt;
+	for (unsigned i = 0; i < z->cnt; i++)
+		z->list[i] = (struct target){.peer = &a->peers[zone->notify.list[i] - a->config->secondaries],
+					     .zone = zone,
+					     .slot = slot};
+}
+
+/* Nothing is on its way any more; again says what was. */
+static void recall(struct audience *a)
+{
+	for (unsigned i = 0; i < a->target_cnt; i++) {
+		struct target *t = &a->targets[i];
+		bool waiting = t->state != IDLE;
+
+		if (t->state == ASKING)
+			end_asking(t);
+		deadlines_clear(t->peer->all->deadlines, &t->deadline);
+		t->again = waiting;
+	}
+	for (unsigned i = 0; a->config != NULL && i < a->config->secondary_cnt; i++)
+		socket_close(&a->peers[i]);
+}
+
+/* NULL: it was not there. */
+static const struct target *find_before(const struct audience *a, const struct target *t)
+{
+	const struct config_secondary *to = t->peer->to;
+
+	for (unsigned i = 0; t->slot < a->slots && i < a->zones[t->slot].cnt; i++) {
+		const struct target *old = &a->zones[t->slot].list[i];
+
+		if (name_equal(old->zone->name, t->zone->name) &&
+		    strcmp(old->peer->to->name, to->name) == 0 &&
+		    memcmp(&old->peer->to->address, &to->address, sizeof(to->address)) == 0)
+			return old;
+	}
+	return NULL;
+}
+
+static void inherit(struct notify_out *n, struct target *t)
+{
+	const struct target *old = find_before(&n->now, t);
+
+	if (old == NULL) {
+		if (zonetab_snapshot(n->env.table, t->slot, NULL) != NULL)
+			enqueue(t);
+		return;
+	}
+	t->tries = old->again ? 0 : old->tries;
+	t->told = old->told;
+	t->told_serial = old->told_serial;
+	t->acknowledged = old->acknowledged;
+	t->acknowledged_serial = old->acknowledged_serial;
+	t->fault = old->fault;
+	if (old->again)
+		enqueue(t);
+}
+
+void notify_out_commit(struct notify_out *n)
+{
+	struct audience *next = &n->next;
+
+	recall(&n->now);
+	for (unsigned i = 0; i < next->target_cnt; i++)
+		inherit(n, &next->targets[i]);
+	audience_free(&n->now);
+	n->now = *next;
+	*next = (struct audience){.config = NULL};
+	for (unsigned i = 0; i < n->now.config->secondary_cnt; i++)
+		pump(&n->now.peers[i]);
+}
+
 /* --- what others see --- */
 
 unsigned notify_out_cnt(const struct notify_out *n, uint32_t slot)
 {
-	return slot < n->env.config->zone_cnt ? n->zones[slot].cnt : 0;
+	return slot < n->now.slots ? n->now.zones[slot].cnt : 0;
 }
 
 void notify_out_info(const struct notify_out *n, uint32_t slot, unsigned i, struct notify_out_info *out)
 {
-	const struct target *t = &n->zones[slot].list[i];
+	const struct target *t = &n->now.zones[slot].list[i];
 
 	*out = (struct notify_out_info){.to = t->peer->to,
 					.told = t->told,
@@ -538,8 +636,8 @@ void notify_out_stop(struct notify_out *n, void (*done)(void *arg), void *arg)
 	n->stopping = true;
 	n->done = done;
 	n->done_arg = arg;
-	for (unsigned i = 0; i < n->env.config->secondary_cnt; i++) {
-		struct peer *p = &n->peers[i];
+	for (unsigned i = 0; n->now.config != NULL && i < n->now.config->secondary_cnt; i++) {
+		struct peer *p = &n->now.peers[i];
 
 		while (!TAILQ_EMPTY(&p->asking))
 			end_asking(TAILQ_FIRST(&p->asking));

@@ -18,7 +18,6 @@ struct notify_out;
 
 struct notify_out_env {
 	uv_loop_t *loop;
-	const struct config *config;
 	const struct zonetab *table;
 	struct log *log;
 };
@@ -30,8 +29,15 @@ int notify_out_new(const struct notify_out_env *env, struct notify_out **out);
 void notify_out_stop(struct notify_out *n, void (*done)(void *arg), void *arg);
 void notify_out_free(struct notify_out *n); /* stopped, or its loop never runs again; NULL is fine */
 
-/* Once for each zone; its slot is below config->zone_cnt. */
+/*
+ * Which zones there are from notify_out_commit on, in place of all that there were: those of config, each added once; slots are
+ * below slots. Zones and secondaries are valid until the next commit. A target that was there before (the same zone and secondary, at
+ * the same address) keeps what it was told, and what was on its way to it is said again; a new one is told what is
+ * served. Returns 0 or -ENOMEM; a second call of notify_out_prepare begins anew.
+ */
+int notify_out_prepare(struct notify_out *n, const struct config *config, uint32_t slots);
 void notify_out_add_zone(struct notify_out *n, uint32_t slot, const struct config_zone *zone);
+void notify_out_commit(struct notify_out *n);
 
 /* A version has been published, or an operator wants it told again: all targets are told what is served. */
 void notify_out_changed(struct notify_out *n, uint32_t slot);

@@ -22,20 +22,21 @@ void onward_counters(const struct onward *o, uint64_t out[ONWARD_COUNTER_CNT])
 	out[ONWARD_CNT_deltas_evicted] = deltas.evicted;
 }
 
-int onward_new(const struct notify_out_env *env, struct onward **out)
+int onward_new(const struct onward_env *env, struct onward **out)
 {
 	const struct config_transfers_out *c = &env->config->transfers_out;
 	struct onward *o = calloc(1, sizeof(*o));
+	struct notify_out_env notify = {.loop = env->loop, .table = env->table, .log = env->log};
 	struct xfrout_env transfers = {.config = env->config, .table = env->table, .log = env->log};
 	int rc = -ENOMEM;
 
 	if (o == NULL)
 		return rc;
-	transfers.deltas = o->deltas = deltas_new(env->config->zone_cnt, c->deltas_max, c->delta_bytes);
+	transfers.deltas = o->deltas = deltas_new(0, c->deltas_max, c->delta_bytes);
 	if (o->deltas != NULL)
 		o->xfrout = xfrout_new(&transfers);
 	if (o->xfrout != NULL)
-		rc = notify_out_new(env, &o->notify);
+		rc = notify_out_new(&notify, &o->notify);
 	if (rc < 0) {
 		onward_free(o);
 		return rc;
@@ -57,6 +58,30 @@ void onward_free(struct onward *o)
 	xfrout_free(o->xfrout);
 	deltas_free(o->deltas);
 	free(o);
+}
+
+int onward_prepare(struct onward *o, const struct config *config, uint32_t slots)
+{
+	int rc = deltas_reserve(o->deltas, slots);
+
+	if (rc == 0)
+		rc = xfrout_prepare(o->xfrout, slots);
+	if (rc == 0)
+		rc = notify_out_prepare(o->notify, config, slots);
+	return rc;
+}
+
+void onward_commit(struct onward *o)
+{
+	xfrout_commit(o->xfrout);
+	notify_out_commit(o->notify);
+}
+
+void onward_remove_zone(struct onward *o, uint32_t slot)
+{
+	struct delta_queue none = TAILQ_HEAD_INITIALIZER(none);
+
+	deltas_publish(o->deltas, slot, &none);
 }
 
 void onward_add_zone(struct onward *o, uint32_t slot, const struct config_zone *zone)

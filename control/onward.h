@@ -13,8 +13,15 @@ struct onward {
 	struct notify_out *notify;
 };
 
-/* Returns 0 or -errno. */
-int onward_new(const struct notify_out_env *env, struct onward **out);
+struct onward_env {
+	uv_loop_t *loop;
+	const struct config *config;
+	const struct zonetab *table;
+	struct log *log;
+};
+
+/* No zones yet. Returns 0 or -errno. */
+int onward_new(const struct onward_env *env, struct onward **out);
 
 /* Tells nobody any more; done is called when the handles on the loop are closed. */
 void onward_stop(struct onward *o, void (*done)(void *arg), void *arg);
@@ -22,8 +29,17 @@ void onward_stop(struct onward *o, void (*done)(void *arg), void *arg);
 /* Stopped, and nobody uses it any more. NULL is fine. */
 void onward_free(struct onward *o);
 
-/* Before the streams start. */
+/*
+ * Control loop: which zones there are from onward_commit on, in place of all that there were: those of config, each added once;
+ * slots are below slots. config is valid until a grace period after the next commit. Returns 0 or -ENOMEM; a second
+ * call of onward_prepare begins anew.
+ */
+int onward_prepare(struct onward *o, const struct config *config, uint32_t slots);
 void onward_add_zone(struct onward *o, uint32_t slot, const struct config_zone *zone);
+void onward_commit(struct onward *o);
+
+/* Control loop: the zone of the slot goes, and with it what is kept of it. */
+void onward_remove_zone(struct onward *o, uint32_t slot);
 
 /*
  * Control loop, right after a version was published: deltas is how it was made from the one before, or empty when it came

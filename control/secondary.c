@@ -282,6 +282,11 @@ static void on_received(struct step *st)
 		st->a.what |= SECONDARY_DISCARD;
 		return;
 	}
+	if (s->orphaned) {
+		st->a.what |= SECONDARY_DISCARD;
+		secondary_begin_anew(st);
+		return;
+	}
 	s->primary_serial = st->e->serial;
 	s->has_primary_serial = true;
 	take_version(st);
@@ -326,7 +331,7 @@ static void cut_short(struct step *st)
 	s->cut_short = true;
 	st->a.what |= SECONDARY_CANCEL;
 	if (s->activity == SECONDARY_QUERYING)
-		secondary_begin_forced(st);
+		secondary_begin_anew(st);
 }
 
 static void on_operator(struct step *st)
@@ -408,6 +413,21 @@ static void on_timer(struct step *st)
 				      s->has_wanted ? SECONDARY_BY_NOTIFY : SECONDARY_BY_TIMER);
 }
 
+/* What is longer than it may be now is cut; the time of the last contact is not known any more. */
+static void on_caps(struct step *st)
+{
+	struct secondary *s = st->s;
+	int64_t refresh_at = st->e->now + secondary_jitter(secondary_refresh_ms(s), st->e->random);
+	int64_t expire_at = st->e->now + secondary_expire_ms(s);
+
+	if (s->content == SECONDARY_NO_CONTENT)
+		return;
+	if (s->activity == SECONDARY_IDLE && s->check_at > refresh_at)
+		s->check_at = refresh_at;
+	if (s->content == SECONDARY_SERVED && s->expire_at > expire_at)
+		s->expire_at = expire_at;
+}
+
 void secondary_init(struct secondary *s, uint16_t primary_cnt, const struct secondary_caps *caps)
 {
 	*s = (struct secondary){
@@ -468,6 +488,12 @@ struct secondary_actions secondary_step(struct secondary *s, const struct second
 		drop_held(&st);
 		s->has_barred = false;
 		on_operator(&st);
+		break;
+	case SECONDARY_EV_PRIMARIES:
+		secondary_take_primaries(&st);
+		break;
+	case SECONDARY_EV_CAPS:
+		on_caps(&st);
 		break;
 	}
 	return st.a;

@@ -80,7 +80,12 @@ enum secondary_event_kind {
 	SECONDARY_EV_REJECT,	   /* operator: drop what is held; it stays barred */
 	SECONDARY_EV_ROLLBACK, /* operator: serve a version kept: its serial, timers; bars what it replaces */
 	SECONDARY_EV_RESUME,   /* operator: nothing is barred any more, ask now; waiting */
+	SECONDARY_EV_PRIMARIES, /* a reload: others, or in another order: places, primary_cnt, gone; waiting */
+	SECONDARY_EV_CAPS,	/* a reload: *caps has changed */
 };
+
+/* In places: not there any more. */
+#define SECONDARY_GONE UINT16_MAX
 
 struct secondary_event {
 	enum secondary_event_kind kind;
@@ -91,12 +96,15 @@ struct secondary_event {
 	bool differs;	/* the same serial has another content there, and is to be transferred */
 	bool waiting;	/* the query or transfer asked for last has not been sent: it stands in a queue */
 	bool direct;	/* with NOTIFY: the notifier may be asked for differences without a question first */
+	bool gone; /* with PRIMARIES: the one that was asked last is not there any more, or is another one now */
 	bool has_expire; /* with ANSWER, UP_TO_DATE, RECEIVED and CHECKED: the primary told when its copy expires */
 	uint8_t gate;	 /* enum secondary_gate */
 	uint32_t expire; /* ... in seconds from now (RFC 7314) */
 	uint32_t serial;
 	uint32_t random; /* uniform */
-	int64_t now;	 /* monotonic ms */
+	uint16_t primary_cnt;
+	const uint16_t *places; /* with PRIMARIES: by former index, the new one or GONE */
+	int64_t now;		/* monotonic ms */
 	struct secondary_timers timers;
 };
 
@@ -178,7 +186,8 @@ struct secondary {
 	bool whole; /* the transfer asked for last is an AXFR: no difference from ours can help, or IXFR failed */
 	bool forced;	  /* this round transfers whatever the serials are */
 	bool forced_next; /* and so will the next, right after this one */
-	bool cut_short;	  /* this one is being ended for its sake */
+	bool cut_short;	  /* this one is being ended for its sake, or for another primary's */
+	bool orphaned; /* what was asked for last is from a primary that is none any more: it is dropped, and the round begins anew */
 	bool round_newer; /* in this round a primary has a newer serial, and its transfer has not succeeded */
 	bool round_equal; /* ... our serial */
 	bool round_lower; /* ... a lower or incomparable one */

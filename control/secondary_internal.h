@@ -33,6 +33,10 @@ void secondary_begin_round(struct step *st, uint16_t first, enum secondary_class
 void secondary_end_round(struct step *st, bool ok, bool changed);
 /* A round that transfers whatever the serials are. One that was cut short for it ends without a word: who waits for it waits on. */
 void secondary_begin_forced(struct step *st);
+/* What runs is from a primary that is not one any more: the round begins anew, and who waits for it waits on. */
+void secondary_begin_anew(struct step *st);
+/* The zone has other primaries. */
+void secondary_take_primaries(struct step *st);
 /* This primary did not help; what the round has found counts when all have been asked. */
 void secondary_next_primary(struct step *st);
 void secondary_transfer(struct step *st, bool whole); /* from the primary asked last */

@@ -200,6 +200,76 @@ void secondary_begin_forced(struct step *st)
 	secondary_begin_round(st, first, SECONDARY_BY_OPERATOR);
 }
 
+void secondary_begin_anew(struct step *st)
+{
+	struct secondary *s = st->s;
+
+	s->orphaned = false;
+	if (s->forced_next) {
+		secondary_begin_forced(st);
+		return;
+	}
+	s->cut_short = false;
+	secondary_begin_round(st, secondary_first(s, 0), (enum secondary_class)s->class);
+}
+
+/* --- other primaries --- */
+
+/* Where it is now; the first if it is gone. */
+static uint16_t moved(const struct secondary_event *e, uint16_t primary)
+{
+	return e->places[primary] == SECONDARY_GONE ? 0 : e->places[primary];
+}
+
+static void renumber(struct secondary *s, const struct secondary_event *e)
+{
+	if (s->has_pinned && e->places[s->pinned] == SECONDARY_GONE) {
+		s->has_pinned = false;
+		s->elsewhere_at = SECONDARY_NEVER;
+	}
+	s->has_best = s->has_best && e->places[s->best_primary] != SECONDARY_GONE;
+	s->pinned = moved(e, s->pinned);
+	s->best_primary = moved(e, s->best_primary);
+	s->held_primary = moved(e, s->held_primary);
+	s->deferred_primary = moved(e, s->deferred_primary);
+	s->first = moved(e, s->first);
+	s->asked = moved(e, s->asked);
+	s->primary_cnt = e->primary_cnt;
+	/* As round_primary has it; some may be asked twice in this round, or not. */
+	if (s->asked == s->first)
+		s->step = 0;
+	else
+		s->step = s->asked < s->first ? (uint16_t)(s->asked + 1) : s->asked;
+}
+
+void secondary_take_primaries(struct step *st)
+{
+	struct secondary *s = st->s;
+	bool gone = st->e->gone || st->e->places[s->asked] == SECONDARY_GONE;
+
+	renumber(s, st->e);
+	s->attempts = 0;
+	switch ((enum secondary_activity)s->activity) {
+	case SECONDARY_IDLE:
+		s->check_at = st->e->now;
+		return;
+	case SECONDARY_CHECKING:
+		s->orphaned = s->orphaned || gone;
+		return;
+	case SECONDARY_QUERYING:
+	case SECONDARY_TRANSFERRING:
+		break;
+	}
+	if (st->e->waiting) {
+		secondary_begin_anew(st);
+	} else if (gone && !s->orphaned) {
+		st->a.what |= SECONDARY_CANCEL;
+		s->orphaned = s->cut_short = true;
+		if (s->activity == SECONDARY_QUERYING)
+			secondary_begin_anew(st);
+	}
+}
+
 void secondary_end_round(struct step *st, bool ok, bool changed)
 {
 	struct secondary *s = st->s;
@@ -257,7 +327,7 @@ void secondary_next_primary(struct step *st)
 	struct secondary *s = st->s;
 
 	if (s->cut_short)
-		secondary_begin_forced(st);
+		secondary_begin_anew(st);
 	else if (++s->step < s->primary_cnt)
 		ask_primary(st);
 	else if (s->has_best)

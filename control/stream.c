@@ -21,7 +21,7 @@ const struct counter_text stream_counter_text[STREAM_COUNTER_CNT] = {
 /* The sender's number; 0: a stranger. */
 static uint32_t peer_number(const struct stream *s, const union config_sockaddr *client)
 {
-	const struct acl *peers = s->env.config->net.peers;
+	const struct acl *peers = config_now(s->env.config)->net.peers;
 
 	if (peers == NULL)
 		return 0;

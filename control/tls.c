@@ -70,6 +70,11 @@ int tls_ticket_keep(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
+void tls_forget_ticket(struct tls *t)
+{
+	t->ticket = NULL;
+}
+
 /* --- life --- */
 
 static struct tls *connection_new(SSL_CTX *ctx)

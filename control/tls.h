@@ -72,6 +72,9 @@ struct tls *tls_connect(const struct tls_client *c, struct tls_ticket *ticket);
 struct tls *tls_accept(const struct tls_server *s);
 void tls_free(struct tls *t);
 
+/* What the server gives from now on is not kept: the connection has nothing to do with its ticket any more. */
+void tls_forget_ticket(struct tls *t);
+
 enum tls_state {
 	TLS_WAIT,   /* more has to come from the wire */
 	TLS_OPEN,   /* the handshake is done, and the peer is whom we want */

@@ -1,6 +1,7 @@
 #include "control/xfrout_internal.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -16,25 +17,51 @@
 
 struct xfrout *xfrout_new(const struct xfrout_env *env)
 {
-	uint32_t slots = env->config->zone_cnt;
-	struct xfrout *x = calloc(1, sizeof(*x) + slots * sizeof(x->zone[0]));
+	struct xfrout *x = calloc(1, sizeof(*x));
 
-	if (x == NULL)
-		return NULL;
-	x->env = *env;
-	x->slots = slots;
+	if (x != NULL)
+		x->env = *env;
 	return x;
 }
 
 void xfrout_free(struct xfrout *x)
 {
+	if (x == NULL)
+		return;
+	free((void *)x->zones.p);
+	free(x->next);
 	free(x);
+}
+
+int xfrout_prepare(struct xfrout *x, uint32_t slots)
+{
+	free(x->next);
+	x->next = calloc(1, sizeof(*x->next) + slots * sizeof(x->next->zone[0]));
+	if (x->next == NULL)
+		return -ENOMEM;
+	x->next->slots = slots;
+	return 0;
 }
 
 void xfrout_add_zone(struct xfrout *x, uint32_t slot, const struct config_zone *zone)
 {
-	if (slot < x->slots)
-		x->zone[slot] = zone;
+	if (slot < x->next->slots)
+		x->next->zone[slot] = zone;
+}
+
+static void zones_reclaim(struct cell_old *old)
+{
+	free((char *)old - offsetof(struct xfrout_zones, old));
+}
+
+void xfrout_commit(struct xfrout *x)
+{
+	struct xfrout_zones *old = (struct xfrout_zones *)cell_get(&x->zones);
+
+	cell_set(&x->zones, x->next);
+	x->next = NULL;
+	if (old != NULL)
+		cell_retire(&old->old, zones_reclaim);
 }
 
 void xfrout_counters(const struct xfrout *x, uint64_t out[XFROUT_COUNTER_CNT])
@@ -139,7 +166,8 @@ static const char *refusal(const struct config_zone *zone, const struct xfrout_r
 			reason = "only over TLS";
 		else if (s->hostname != NULL && (r->tls == NULL || !tls_peer_is(r->tls, s->hostname)))
 			reason = "no certificate for the hostname";
-		else if (s->key != NULL && (r->tsig->verdict != TSIG_OK || r->tsig->key != s->key))
+		else if (s->key != NULL &&
+			 (r->tsig->verdict != TSIG_OK || !config_same_key(r->tsig->key, s->key)))
 			reason = "not signed with the key";
 		else
 			return NULL;
@@ -184,14 +212,17 @@ static const struct config_zone *find_zone(struct xfrout *x, const struct xfrout
 					   struct zonetab_find *find)
 {
 	struct zonetab_find *finds[] = {find};
+	const struct xfrout_zones *zones;
 	struct name_hashes hashes;
 
 	name_hash_suffixes(q->name, zonetab_key(x->env.table), &hashes);
 	*find = (struct zonetab_find){.name = q->name, .hashes = &hashes};
 	zonetab_find_burst(x->env.table, finds, 1);
-	if (find->slot == ZONETAB_SLOT_NONE || find->apex_label != 0 || find->slot >= x->slots)
+	if (find->slot == ZONETAB_SLOT_NONE || find->apex_label != 0)
 		return NULL;
-	return x->zone[find->slot];
+	zones = cell_get(&x->zones);
+	/* A slot that has just been taken, or given up, has no zone here for a moment. */
+	return zones != NULL && find->slot < zones->slots ? zones->zone[find->slot] : NULL;
 }
 
 /* What EXPIRE says, RFC 7314 2. */
@@ -210,7 +241,6 @@ static struct xfrout_session *session_new(struct xfrout *x, const struct xfrout_
 	if (s == NULL)
 		return NULL;
 	s->all = x;
-	s->zone = x->zone[find->slot];
 	s->client = *r->client;
 	s->question = *q;
 	memcpy(s->question_octets, r->msg + DNS_HEADER_LEN, q->len);
@@ -380,10 +410,10 @@ static const char *form_text(const struct xfrout_session *s)
 
 static void log_end(const struct xfrout_session *s, uint64_t now_ms)
 {
-	char peer[CONFIG_ADDRESS_TEXT_CAP];
+	char peer[CONFIG_ADDRESS_TEXT_CAP], name[NAME_TEXT_CAP];
 
 	log_event(s->all->env.log, s->done ? LOG_INFO : LOG_WARNING,
-		  s->done ? "transfer-out-done" : "transfer-out-failed", s->zone->name_text,
+		  s->done ? "transfer-out-done" : "transfer-out-failed", name_text(s->question.name, name),
 		  config_address_text(&s->client, peer),
 		  "type=%s serial=%u records=%llu messages=%llu octets=%llu ms=%llu reason=\"%s\"",
 		  form_text(s), snapshot_serial(s->snapshot), (unsigned long long)s->records,

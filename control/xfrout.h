@@ -6,8 +6,8 @@
  * ones, and never waits; so a thread serves many, and a slow reader costs others nothing. What it takes is bounded:
  * sessions in number, in time, and in the time that a reader needs for a batch.
  *
- * Threads: xfrout_new, xfrout_add_zone and xfrout_free before and after all others; the rest on stream threads, which are
- * registered with RCU and online, each session on one of them.
+ * Threads: xfrout_new and xfrout_free before and after all others; which zones there are is the control loop's to say; the rest
+ * is the stream threads', which are registered with RCU and online, each session on one of them.
  */
 #pragma once
 
@@ -28,7 +28,14 @@ struct xfrout_env {
 
 struct xfrout *xfrout_new(const struct xfrout_env *env); /* NULL when out of memory */
 void xfrout_free(struct xfrout *x);			 /* NULL is fine */
+
+/*
+ * Control loop: which zones there are from xfrout_commit on, in place of all that there were; slots are below slots. Zones are valid
+ * until a grace period after the next commit. Returns 0 or -ENOMEM; a second call of xfrout_prepare begins anew.
+ */
+int xfrout_prepare(struct xfrout *x, uint32_t slots);
 void xfrout_add_zone(struct xfrout *x, uint32_t slot, const struct config_zone *zone);
+void xfrout_commit(struct xfrout *x);
 
 struct xfrout_request {
 	uint8_t *msg; /* the request without its TSIG; an error response is written over it */

@@ -5,11 +5,17 @@
 #include "control/xfrout.h"
 #include "dataplane/zone/cursor.h"
 
+struct xfrout_zones {
+	struct cell_old old;
+	uint32_t slots;
+	const struct config_zone *zone[]; /* by slot; NULL: none */
+};
+
 struct xfrout {
 	struct xfrout_env env;
 	uint64_t cnt[XFROUT_COUNTER_CNT]; /* atomic, relaxed: all stream threads add */
-	uint32_t slots;
-	const struct config_zone *zone[]; /* by slot */
+	struct cell zones;		  /* struct xfrout_zones: control writes, stream threads read */
+	struct xfrout_zones *next;	  /* control */
 };
 
 /* The request, read. */
@@ -36,7 +42,6 @@ enum xfrout_form { XFROUT_SINGLE, XFROUT_WHOLE, XFROUT_CHANGES };
 
 struct xfrout_session {
 	struct xfrout *all;
-	const struct config_zone *zone;
 	struct snapshot *snapshot; /* held */
 	union config_sockaddr client;
 	struct xfrout_question question;

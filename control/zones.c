@@ -42,18 +42,24 @@ int zones_find(const struct zones *z, const uint8_t *name)
 
 		if (i == 0)
 			return -ENOENT;
-		if (name_equal(z->zone[i - 1].config->name, name))
+		if (name_equal(z->zone[i - 1]->config->name, name))
 			return (int)i - 1;
 	}
 }
 
-static void index_zone(struct zones *z, unsigned i)
+void zones_index(struct zones *z)
 {
-	uint32_t at = hash_name(z, z->zone[i].config->name);
+	memset(z->index, 0, (z->index_mask + (size_t)1) * sizeof(z->index[0]));
+	for (unsigned i = 0; i < z->zone_cnt; i++) {
+		uint32_t at;
 
-	while (z->index[at & z->index_mask] != 0)
-		at++;
-	z->index[at & z->index_mask] = i + 1;
+		if (z->zone[i] == NULL)
+			continue;
+		at = hash_name(z, z->zone[i]->config->name);
+		while (z->index[at & z->index_mask] != 0)
+			at++;
+		z->index[at & z->index_mask] = i + 1;
+	}
 }
 
 /* --- start --- */
@@ -73,63 +79,101 @@ static void free_parts(struct zones *z)
 	free(z->rdata);
 	free(z->buf);
 	free(z->index);
+	free(z->zone);
 	free(z);
 }
 
 /* NOTIFY may go a third beyond. */
-static struct dispatch *queue_new(unsigned primary_cnt, unsigned running_max, unsigned per_primary_max)
+static struct dispatch *queue_new(unsigned running_max, unsigned per_primary_max)
 {
 	const struct dispatch_limits limits = {.running_max = running_max,
 					       .running_per_primary_max = per_primary_max,
 					       .notify_reserve = (running_max + 2) / 3};
 
-	return dispatch_new(primary_cnt, &limits);
+	return dispatch_new(0, &limits);
 }
 
 static int alloc_parts(struct zones *z)
 {
-	const struct config *c = z->env.config;
-	const struct config_transfers_in *in = &c->transfers_in;
-	uint32_t cap = 16;
+	const struct config_transfers_in *in = &z->config->transfers_in;
 
-	/* At most half full, so that a search ends soon and surely. */
-	while (cap / 2 < c->zone_cnt)
-		cap *= 2;
-	z->index_mask = cap - 1;
-	z->index = calloc(cap, sizeof(z->index[0]));
-	z->queries = queue_new(c->primary_cnt, in->queries_max, in->queries_per_primary_max);
-	z->transfers = queue_new(c->primary_cnt, in->running_max, in->per_primary_max);
-	z->deadlines = deadlines_new(c->zone_cnt);
-	z->health = calloc(c->primary_cnt + 1u, sizeof(z->health[0]));
+	z->queries = queue_new(in->queries_max, in->queries_per_primary_max);
+	z->transfers = queue_new(in->running_max, in->per_primary_max);
+	z->deadlines = deadlines_new(0);
 	z->rdata = malloc(RDATA_LEN_MAX);
 	z->buf = malloc(READ_BUF_LEN);
 	z->links = links_new(&(struct links_env){.loop = z->env.loop,
-						 .config = c,
 						 .buf = z->buf,
 						 .buf_cap = READ_BUF_LEN,
 						 .idle = on_session_idle,
 						 .arg = z});
-	if (z->links == NULL || z->health == NULL || z->index == NULL || z->queries == NULL ||
-	    z->transfers == NULL || z->deadlines == NULL || z->rdata == NULL || z->buf == NULL)
+	if (z->links == NULL || z->queries == NULL || z->transfers == NULL || z->deadlines == NULL ||
+	    z->rdata == NULL || z->buf == NULL)
 		return -ENOMEM;
+	return zones_reserve(z, z->config);
+}
+
+/* --- room --- */
+
+/* By id of the primary. */
+static int reserve_primaries(struct zones *z, unsigned cnt)
+{
+	struct zone_health *health = z->health;
+
+	if (cnt > z->health_cnt) {
+		health = realloc(health, cnt * sizeof(health[0]));
+		if (health == NULL)
+			return -ENOMEM;
+		memset(&health[z->health_cnt], 0, (cnt - z->health_cnt) * sizeof(health[0]));
+		z->health = health;
+		z->health_cnt = cnt;
+	}
+	if (dispatch_reserve(z->queries, cnt) < 0 || dispatch_reserve(z->transfers, cnt) < 0)
+		return -ENOMEM;
+	return links_reserve(z->links, cnt);
+}
+
+/* At most half full, so that a search ends soon and surely. */
+static int reserve_index(struct zones *z, unsigned zones)
+{
+	uint32_t cap = 16, *index;
+
+	while (cap / 2 < zones)
+		cap *= 2;
+	if (z->index != NULL && cap <= z->index_mask + 1)
+		return 0;
+	index = calloc(cap, sizeof(index[0]));
+	if (index == NULL)
+		return -ENOMEM;
+	free(z->index);
+	z->index = index;
+	z->index_mask = cap - 1;
+	zones_index(z);
 	return 0;
 }
 
-static int add_zone(struct zones *z, unsigned i)
+int zones_reserve(struct zones *z, const struct config *config)
 {
-	const struct config_zone *c = &z->env.config->zones[i];
-	struct zone *zn = &z->zone[i];
-	int ret;
+	unsigned zones = z->zone_cnt + config->zone_cnt;
+	struct zone **places = z->zone;
 
-	if (c->primary_cnt == 0 || c->primary_cnt > UINT16_MAX)
-		return -EINVAL;
-	ret = zonetab_add(z->env.table, c->name, &zn->slot);
-	if (ret < 0)
-		return ret;
-	zonetab_set_acl(z->env.table, zn->slot, c->acl);
-	zn->all = z;
-	zn->config = c;
-	zn->caps = (struct secondary_caps){
+	if (zones > z->zone_cap || places == NULL) {
+		places = realloc(places, (zones + 1u) * sizeof(places[0]));
+		if (places == NULL)
+			return -ENOMEM;
+		z->zone = places;
+		z->zone_cap = zones;
+	}
+	if (deadlines_reserve(z->deadlines, zones) < 0 || reserve_index(z, zones) < 0)
+		return -ENOMEM;
+	return reserve_primaries(z, config->id_cnt);
+}
+
+/* --- a zone --- */
+
+struct secondary_caps zone_caps(const struct config_zone *c)
+{
+	return (struct secondary_caps){
 		.refresh_min = c->refresh_min,
 		.refresh_max = c->refresh_max,
 		.retry_min = c->retry_min,
@@ -139,12 +183,40 @@ static int add_zone(struct zones *z, unsigned i)
 		.pin_tolerance = c->pin_tolerance,
 		.best_serial = c->primary_order == CONFIG_BEST_SERIAL,
 	};
+}
+
+int zone_new(struct zones *z, const struct config_zone *c, struct zone **out)
+{
+	struct zone *zn;
+	int ret;
+
+	if (c->primary_cnt == 0 || c->primary_cnt >= SECONDARY_GONE)
+		return -EINVAL;
+	zn = calloc(1, sizeof(*zn));
+	if (zn == NULL)
+		return -ENOMEM;
+	ret = zonetab_add(z->env.table, c->name, &zn->slot);
+	if (ret < 0) {
+		free(zn);
+		return ret;
+	}
+	zonetab_set_acl(z->env.table, zn->slot, c->acl);
+	zn->all = z;
+	zn->config = c;
+	zn->born = z->born++;
+	zn->caps = zone_caps(c);
 	secondary_init(&zn->secondary, (uint16_t)c->primary_cnt, &zn->caps);
-	if (z->env.onward != NULL)
-		onward_add_zone(z->env.onward, zn->slot, c);
-	z->zone_cnt = i + 1;
-	index_zone(z, i);
+	*out = zn;
 	return 0;
+}
+
+void zone_free(struct zone *zn)
+{
+	zone_free_versions(zn);
+	free(zn->last_error);
+	free(zn->no_ixfr_until);
+	free(zn->timing);
+	free(zn);
 }
 
 static int start_builders(struct zones *z)
@@ -183,36 +255,58 @@ static void start_running(struct zones *z)
 	uv_timer_init(z->env.loop, &z->timer);
 	z->timer.data = z;
 	z->timer_ms = INT64_MAX;
-	for (i = 0; i < z->zone_cnt; i++) {
-		struct secondary_event e = {.kind = SECONDARY_EV_START};
-
-		zone_event(&z->zone[i], &e);
-	}
+	for (i = 0; i < z->zone_cnt; i++)
+		zone_event(z->zone[i], &(struct secondary_event){.kind = SECONDARY_EV_START});
 	zones_pump(z);
+}
+
+static int add_zones(struct zones *z)
+{
+	const struct config *c = z->config;
+	struct onward *onward = z->env.onward;
+	int ret = onward != NULL ? onward_prepare(onward, c, zonetab_slots(z->env.table) + c->zone_cnt) : 0;
+	struct zone *zn;
+
+	for (unsigned i = 0; ret == 0 && i < c->zone_cnt; i++) {
+		ret = zone_new(z, &c->zones[i], &zn);
+		if (ret < 0) {
+			log_event(z->env.log, LOG_ERROR, "zone-refused", c->zones[i].name_text, NULL,
+				  "reason=\"cannot add it to the zone table: %s\"", uv_strerror(ret));
+			return ret;
+		}
+		zn->index = z->zone_cnt;
+		z->zone[z->zone_cnt++] = zn;
+		if (onward != NULL)
+			onward_add_zone(onward, zn->slot, zn->config);
+	}
+	if (ret < 0)
+		return ret;
+	zones_index(z);
+	links_set_primaries(z->links, c->primaries, c->primary_cnt);
+	if (onward != NULL)
+		onward_commit(onward);
+	return 0;
 }
 
 int zones_start(const struct zones_env *env, struct zones **out)
 {
-	const struct config *c = env->config;
-	struct zones *z = calloc(1, sizeof(*z) + c->zone_cnt * sizeof(z->zone[0]));
-	unsigned i;
+	struct zones *z = calloc(1, sizeof(*z));
 	int ret;
 
 	if (z == NULL)
 		return -ENOMEM;
 	z->env = *env;
+	z->config = config_now(env->config);
 	ret = alloc_parts(z);
-	for (i = 0; ret == 0 && i < c->zone_cnt; i++) {
-		ret = add_zone(z, i);
-		if (ret < 0)
-			log_event(env->log, LOG_ERROR, "zone-refused", c->zones[i].name_text, NULL,
-				  "reason=\"cannot add it to the zone table: %s\"", uv_strerror(ret));
-	}
+	if (ret == 0)
+		ret = add_zones(z);
 	if (ret == 0)
 		ret = start_builders(z);
 	if (ret < 0) {
-		for (i = 0; i < z->zone_cnt; i++)
-			zonetab_remove(env->table, z->zone[i].slot);
+		for (unsigned i = 0; i < z->zone_cnt; i++) {
+			zonetab_remove(env->table, z->zone[i]->slot);
+			zone_free(z->zone[i]);
+		}
 		free_parts(z);
 		return ret;
 	}
@@ -271,37 +365,39 @@ void zones_check_stopped(struct zones *z)
 
 void zones_stop(struct zones *z, void (*done)(void *arg), void *arg)
 {
-	unsigned i;
-
 	z->stopping = true;
 	z->stopped = done;
 	z->stopped_arg = arg;
 	uv_close((uv_handle_t *)&z->timer, on_timer_closed);
 	links_stop(z->links);
-	for (i = 0; i < z->zone_cnt; i++) {
-		zone_cancel(&z->zone[i]);
-		zone_call_waiters(&z->zone[i], z->zone[i].secondary.round + 1, "lockstepd is stopping");
+	for (unsigned i = 0; i < z->zone_cnt; i++) {
+		struct zone *zn = z->zone[i];
+
+		if (zn == NULL)
+			continue;
+		zone_cancel(zn);
+		zone_call_waiters(zn, zn->secondary.round + 1, "lockstepd is stopping");
 	}
 }
 
 void zones_free(struct zones *z)
 {
-	unsigned i;
-
-	for (i = 0; i < z->zone_cnt; i++) {
-		zone_free_versions(&z->zone[i]);
-		free(z->zone[i].last_error);
-		free(z->zone[i].no_ixfr_until);
-		free(z->zone[i].timing);
-	}
+	for (unsigned i = 0; i < z->zone_cnt; i++)
+		if (z->zone[i] != NULL)
+			zone_free(z->zone[i]);
 	free_parts(z);
 }
 
 /* --- status and commands --- */
 
-unsigned zones_cnt(const struct zones *z)
+unsigned zones_top(const struct zones *z)
 {
 	return z->zone_cnt;
+}
+
+bool zones_has(const struct zones *z, unsigned index)
+{
+	return index < z->zone_cnt && z->zone[index] != NULL;
 }
 
 static enum zones_state state_of(const struct zone *zn)
@@ -353,7 +449,7 @@ static void tell_versions(const struct zone *zn, struct zones_info *out)
 
 void zones_info(const struct zones *z, unsigned index, struct zones_info *out)
 {
-	const struct zone *zn = &z->zone[index];
+	const struct zone *zn = z->zone[index];
 	const struct secondary *s = &zn->secondary;
 	const struct config_primary *p = zone_primary(zn, s->asked);
 	int64_t now = (int64_t)uv_now(z->env.loop);
@@ -408,7 +504,7 @@ void zones_info(const struct zones *z, unsigned index, struct zones_info *out)
 static void command(struct zones *z, unsigned index, enum secondary_event_kind kind, zones_done_fn done,
 		    void *arg)
 {
-	struct zone *zn = &z->zone[index];
+	struct zone *zn = z->zone[index];
 	struct secondary_event e = {.kind = kind};
 	struct zone_waiter *w = NULL;
 	struct secondary_actions a;

@@ -21,12 +21,22 @@ struct zones;
 
 struct zones_env {
 	uv_loop_t *loop;
-	const struct config *config; /* outlives the zones */
+	const struct config *config; /* the first one; what is in force at the start is followed */
 	struct zonetab *table;
 	struct arena *arena;
 	struct log *log;
 	struct onward *onward; /* NULL: zones go to nobody */
 };
+
+/*
+ * Follows next, numbered by config_number, instead of what was: zones that are in both go on, with what they serve, hold and run;
+ * what runs at a primary that is none of its zone any more is ended and begun anew. next is in force by the next turn of the
+ * loop. Returns 0; or -errno with nothing changed.
+ */
+struct zones_reloaded {
+	unsigned added, removed, changed;
+};
+int zones_reload(struct zones *z, const struct config *next, struct zones_reloaded *out);
 
 /* Makes a slot per configured zone, starts the builder threads and the first refreshes. Returns 0 or -errno. */
 int zones_start(const struct zones_env *env, struct zones **out);
@@ -103,7 +113,9 @@ struct zones_info {
 /* How long the stages of the zone's changes took; index below 0: over all zones. */
 void zones_timing(const struct zones *z, int index, struct timing *out);
 
-unsigned zones_cnt(const struct zones *z);
+/* Indices are below zones_top; a zone keeps its own. Those for which zones_has is false are not in use. */
+unsigned zones_top(const struct zones *z);
+bool zones_has(const struct zones *z, unsigned index);
 int zones_find(const struct zones *z, const uint8_t *name); /* index, or -ENOENT */
 void zones_info(const struct zones *z, unsigned index, struct zones_info *out);
 

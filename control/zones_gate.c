@@ -111,7 +111,7 @@ void zone_drop_held(struct zone *zn)
 
 int zones_accept(struct zones *z, unsigned index)
 {
-	struct zone *zn = &z->zone[index];
+	struct zone *zn = z->zone[index];
 	struct secondary_event e = {.kind = SECONDARY_EV_ACCEPT};
 
 	if (zn->held == NULL)
@@ -125,7 +125,7 @@ int zones_accept(struct zones *z, unsigned index)
 
 int zones_reject(struct zones *z, unsigned index)
 {
-	struct zone *zn = &z->zone[index];
+	struct zone *zn = z->zone[index];
 	struct secondary_event e = {.kind = SECONDARY_EV_REJECT};
 
 	if (zn->held == NULL)
@@ -137,7 +137,7 @@ int zones_reject(struct zones *z, unsigned index)
 
 int zones_rollback(struct zones *z, unsigned index, const uint32_t *serial)
 {
-	struct zone *zn = &z->zone[index];
+	struct zone *zn = z->zone[index];
 	struct secondary_event e = {.kind = SECONDARY_EV_ROLLBACK};
 
 	if (zn->kept_cnt == 0 || zone_find_kept(zn, serial != NULL ? *serial : zn->kept[0].serial) < 0)

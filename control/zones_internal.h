@@ -1,6 +1,6 @@
 /*
- * What zones.c (what others see), zones_run.c (what makes it go), zones_publish.c (what is served and was) and zones_gate.c
- * (what is held back) share. Nobody else includes this.
+ * What zones.c (what others see), zones_run.c (what makes it go), zones_publish.c (what is served and was), zones_gate.c
+ * (what is held back) and zones_reload.c (which there are) share. Nobody else includes this.
  */
 #pragma once
 
@@ -37,7 +37,11 @@ struct zone_held {
 /* There may be a million: what only some have is allocated when they have it. */
 struct zone {
 	struct zones *all;
-	const struct config_zone *config;
+	const struct config_zone *config; /* of all->config */
+	const struct config_zone *next;	  /* while a reload prepares; NULL: the zone goes */
+	const struct config *running; /* held for what runs: it knows a primary of that; NULL: nothing does */
+	uint64_t born;		      /* no two zones have the same */
+	unsigned index;		      /* in all->zone */
 	struct secondary secondary;
 	struct secondary_caps caps;
 	struct dispatch_item item;
@@ -52,9 +56,8 @@ struct zone {
 	struct zone_version received;	    /* between the transfer's end and PUBLISH, HOLD or DISCARD */
 	struct delta_queue received_deltas; /* that made it from the version before; empty: not kept */
 	struct zone_held *held;		    /* NULL: none */
-	struct zone_version
-		*kept; /* served once, newest first; keep_versions of room, NULL until the first */
-	unsigned kept_cnt;
+	struct zone_version *kept;	    /* served once, newest first; kept_max of room */
+	unsigned kept_cnt, kept_max;
 	char *why;		/* of the received version: why it is to be held */
 	struct snapshot *aside; /* expired: what was withdrawn */
 	struct snapshot *base;	/* held for the IXFR that runs; NULL: none does */
@@ -78,6 +81,7 @@ struct zone {
 	uint32_t signatures_end; /* gate_signatures_end of the version held; with has_signatures */
 	int64_t signatures_told; /* CLOCK_REALTIME, s: when their end was last warned of */
 	bool has_signatures;
+	bool gone; /* removed by a reload: freed when what ran for it has ended */
 	bool primary_differs;
 	bool ixfr_refused; /* the last IXFR was answered with an error: remembered if AXFR then works */
 	bool by_ixfr;	   /* the version held came as differences */
@@ -119,13 +123,17 @@ struct zones {
 	uint64_t cnt[ZONES_COUNTER_CNT];
 	struct log_limit limit_refused, limit_malformed, limit_query, limit_serial, limit_aa, limit_transfer,
 		limit_fallback, limit_gate;
-	struct zone_health *health; /* by position in config->primaries */
-	uint8_t *rdata;		    /* RDATA_LEN_MAX, scratch */
-	uint8_t *buf;		    /* READ_BUF_LEN, scratch for sockets */
-	uint32_t *index;	    /* open addressing: zone number + 1, by the hash of the name */
+	const struct config *config; /* in force */
+	struct zone_health *health;  /* by id of the primary */
+	unsigned health_cnt;
+	uint8_t *rdata;	 /* RDATA_LEN_MAX, scratch */
+	uint8_t *buf;	 /* READ_BUF_LEN, scratch for sockets */
+	uint32_t *index; /* open addressing: zone number + 1, by the hash of the name */
 	uint32_t index_mask;
-	unsigned zone_cnt;
-	struct zone zone[];
+	uint64_t born;	   /* zones so far */
+	unsigned zone_cnt; /* places; some may be empty */
+	unsigned zone_cap;
+	struct zone **zone;
 };
 
 /* A burst of log lines of one kind per second; the rest is counted in one line. */
@@ -144,6 +152,9 @@ const struct snapshot *zone_ours(const struct zone *zn);
 /* Puts the kept version with this serial where PUBLISH_KEPT takes it from: first. -ENOENT: none has it. */
 int zone_find_kept(struct zone *zn, uint32_t serial);
 void zone_free_versions(struct zone *zn);
+
+/* Makes room for as many as are to be kept, and drops what is more. Without memory it stays as it is, or 0. */
+void zone_keep_versions(struct zone *zn);
 
 /* zones_gate.c. What the transfer that begins has to be checked for. */
 void zone_gate_request(const struct zone *zn, struct gate_request *out);
@@ -226,6 +237,24 @@ void zone_note_health(const struct zone *zn, bool reached);
 
 /* Calls and removes the waiters of rounds up to this one. */
 void zone_call_waiters(struct zone *zn, uint32_t round, const char *error);
+
+/* What ran, or could not be begun, needs its primary no more. */
+void zone_end_run(struct zone *zn);
+
+/* zones.c. Room for what a configuration needs beside what there is. Returns 0 or -ENOMEM: nothing has changed then. */
+int zones_reserve(struct zones *z, const struct config *config);
+
+/* A zone that nobody asks for yet, in the zone table. Returns 0 or -errno. */
+int zone_new(struct zones *z, const struct config_zone *config, struct zone **out);
+void zone_free(struct zone *zn);
+
+/* zones_find goes by the places as they are now. */
+void zones_index(struct zones *z);
+
+struct secondary_caps zone_caps(const struct config_zone *c);
+
+/* zones_reload.c. Ends the life of one that is gone and for which nothing runs any more. Returns whether it was. */
+bool zone_bury(struct zone *zn);
 
 /* The last step of stopping: when nothing is open any more. */
 void zones_check_stopped(struct zones *z);

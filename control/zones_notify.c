@@ -127,14 +127,14 @@ static uint16_t accept_notify(struct zone *zn, uint16_t primary, const struct no
 static uint16_t handle_notify(struct zones *z, struct notice *n)
 {
 	int i = n->notify.class == DNS_CLASS_IN ? zones_find(z, n->notify.name) : -ENOENT;
-	struct zone *zn = i < 0 ? NULL : &z->zone[i];
+	struct zone *zn = i < 0 ? NULL : z->zone[i];
 	int primary;
 
 	if (zn == NULL || find_primary(zn, n->client) < 0)
 		return refuse_notify(z, zn, n);
-	if (z->env.config->keyring != NULL)
-		n->signature = tsig_verify_request(&n->tsig, z->env.config->keyring, n->msg,
-						   (uint64_t)time(NULL), &n->len);
+	if (z->config->keyring != NULL)
+		n->signature = tsig_verify_request(&n->tsig, z->config->keyring, n->msg, (uint64_t)time(NULL),
+						   &n->len);
 	if (n->signature != TSIG_OK && n->signature != TSIG_NONE)
 		return refuse_signature(zn, n);
 	primary = find_signer(zn, n->client, n->tsig.key);

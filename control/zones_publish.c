@@ -21,18 +21,36 @@ static void drop_version(struct zone_version *v)
 	v->snapshot = NULL;
 }
 
+void zone_keep_versions(struct zone *zn)
+{
+	unsigned max = zn->config->keep_versions;
+	struct zone_version *kept;
+
+	while (zn->kept_cnt > max)
+		drop_version(&zn->kept[--zn->kept_cnt]);
+	if (max == 0) {
+		free(zn->kept);
+		zn->kept = NULL;
+		zn->kept_max = 0;
+		return;
+	}
+	kept = realloc(zn->kept, max * sizeof(kept[0]));
+	if (kept == NULL)
+		return;
+	zn->kept = kept;
+	zn->kept_max = max;
+}
+
 /* Takes v. The newest comes first; the oldest goes when there are too many. */
 static void keep_version(struct zone *zn, struct zone_version v)
 {
-	unsigned max = zn->config->keep_versions;
-
-	if (zn->kept == NULL && max > 0)
-		zn->kept = calloc(max, sizeof(zn->kept[0]));
-	if (zn->kept == NULL) {
+	if (zn->kept_max == 0)
+		zone_keep_versions(zn);
+	if (zn->kept_max == 0) {
 		drop_version(&v);
 		return;
 	}
-	if (zn->kept_cnt == max)
+	if (zn->kept_cnt == zn->kept_max)
 		drop_version(&zn->kept[--zn->kept_cnt]);
 	memmove(&zn->kept[1], &zn->kept[0], zn->kept_cnt * sizeof(zn->kept[0]));
 	zn->kept[0] = v;
@@ -178,8 +196,10 @@ static void publish_kept(struct zone *zn)
 /* The primary went back between its SOA answer and the transfer. */
 static void discard_received(struct zone *zn)
 {
-	zone_keep_error(zn, "transfer",
-			"the version received is not newer than what is served or was turned down");
+	zone_keep_error(
+		zn, "transfer",
+		"the version received is not newer than what is served, was turned down, or is from a "
+		"primary that is none any more");
 	drop_version(&zn->received);
 	delta_queue_drop(&zn->received_deltas);
 }

@@ -33,7 +33,7 @@ const struct config_primary *zone_primary(const struct zone *zn, uint16_t primar
 
 struct zone_health *zone_health(const struct zone *zn, uint16_t primary)
 {
-	return &zn->all->health[zone_primary(zn, primary) - zn->all->env.config->primaries];
+	return &zn->all->health[zone_primary(zn, primary)->id];
 }
 
 void zone_note_health(const struct zone *zn, bool reached)
@@ -118,8 +118,7 @@ static void queue_request(struct zone *zn, const struct secondary_actions *a)
 	if (zn->queue != NULL && zn->queue != queue)
 		dispatch_drop(zn->queue, &zn->item);
 	zn->queue = queue;
-	dispatch_put(queue, &zn->item, (uint16_t)(p - z->env.config->primaries),
-		     (enum secondary_class)a->class);
+	dispatch_put(queue, &zn->item, p->id, (enum secondary_class)a->class);
 }
 
 /* The NOTIFY that began what has ended is done with; one that waited may have begun something. */
@@ -143,13 +142,22 @@ void zone_leave_queue(struct zone *zn)
 	zn->run.query = NULL;
 }
 
+void zone_end_run(struct zone *zn)
+{
+	config_release(zn->running);
+	zn->running = NULL;
+}
+
 static void cancel_running(struct zone *zn)
 {
 	if (zn->queue == zn->all->queries) {
 		refresh_cancel(zn->run.query);
 		zone_leave_queue(zn);
+		zone_end_run(zn);
 	} else {
-		xfr_cancel(zn->run.transfer, "ended by an order to transfer the zone anew");
+		xfr_cancel(zn->run.transfer, zn->secondary.orphaned
+						     ? "ended: it is from a primary that is none any more"
+						     : "ended by an order to transfer the zone anew");
 	}
 }
 
@@ -236,6 +244,7 @@ static void on_answered(void *arg, const struct refresh_result *r)
 	char peer[CONFIG_ADDRESS_TEXT_CAP];
 
 	zone_leave_queue(zn);
+	zone_end_run(zn);
 	zone_note_health(zn, r->reached);
 	if (!r->ok) {
 		query_failed(zn, r->text);
@@ -262,9 +271,15 @@ static void on_answered(void *arg, const struct refresh_result *r)
 /* Returns 0, or -errno with nothing begun. */
 static int start_query(struct zone *zn)
 {
-	return refresh_start(&zn->all->refresh, zone_primary(zn, zn->secondary.asked), zn->config->name,
-			     zone_has_digests(zn) ? &zn->secondary.serial : NULL, on_answered, zn,
-			     &zn->run.query);
+	int ret;
+
+	zn->running = config_hold(zn->all->config);
+	ret = refresh_start(&zn->all->refresh, zone_primary(zn, zn->secondary.asked), zn->config->name,
+			    zone_has_digests(zn) ? &zn->secondary.serial : NULL, on_answered, zn,
+			    &zn->run.query);
+	if (ret < 0)
+		zone_end_run(zn);
+	return ret;
 }
 
 /* --- what runs next --- */
@@ -361,10 +376,12 @@ void zone_cancel(struct zone *zn)
 	zone_cancel_verification(zn);
 
 	if (zn->queue != NULL && zn->item.state == DISPATCH_RUNNING) {
-		if (zn->queue == z->queries)
+		if (zn->queue == z->queries) {
 			refresh_cancel(zn->run.query);
-		else
+			zone_end_run(zn);
+		} else {
 			xfr_cancel(zn->run.transfer, "cancelled");
+		}
 	}
 	if (zn->queue != NULL)
 		dispatch_drop(zn->queue, &zn->item);

@@ -14,7 +14,8 @@ struct change {
 	struct grace_wait wait;
 	struct change *next;
 	struct zones_timing *all;
-	unsigned zone;
+	unsigned zone; /* its index, and that it is still this one's */
+	uint64_t born;
 	struct timing_stamps at;
 };
 
@@ -44,13 +45,15 @@ static void on_seen(struct grace_wait *w)
 
 static void take(struct zones_timing *t, const struct change *c)
 {
-	struct zone *zn = &t->zones->zone[c->zone];
+	struct zone *zn = t->zones->zone[c->zone];
 
+	timing_record(&t->total, &c->at);
+	if (zn == NULL || zn->born != c->born)
+		return;
 	if (zn->timing == NULL)
 		zn->timing = calloc(1, sizeof(*zn->timing));
 	if (zn->timing != NULL)
 		timing_record(zn->timing, &c->at);
-	timing_record(&t->total, &c->at);
 }
 
 static void on_wake(uv_async_t *wake)
@@ -125,7 +128,7 @@ void zone_time_change(struct zone *zn, const struct timing_stamps *at)
 	/* A change that is not measured is one all the same. */
 	if (c == NULL)
 		return;
-	*c = (struct change){.all = t, .zone = (unsigned)(zn - zn->all->zone), .at = *at};
+	*c = (struct change){.all = t, .zone = zn->index, .born = zn->born, .at = *at};
 	grace_after(t->grace, &c->wait, on_seen);
 }
 
@@ -134,6 +137,6 @@ void zones_timing(const struct zones *z, int index, struct timing *out)
 	*out = (struct timing){0};
 	if (index < 0 && z->timing != NULL)
 		*out = z->timing->total;
-	else if (index >= 0 && z->zone[index].timing != NULL)
-		*out = *z->zone[index].timing;
+	else if (index >= 0 && z->zone[index]->timing != NULL)
+		*out = *z->zone[index]->timing;
 }

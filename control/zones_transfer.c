@@ -231,18 +231,42 @@ static void note_datagram(const struct zone *zn, const struct xfr_result *r)
 			  log_quote(r->udp_failure, quoted, sizeof(quoted)));
 }
 
+static void drop_result(struct xfr_result *r)
+{
+	if (r->snapshot != NULL)
+		snapshot_retire(r->snapshot);
+	delta_queue_drop(&r->kept);
+}
+
+/* Whatever came: nobody wants it from there. */
+static void end_orphan(struct zone *zn, struct xfr_result *r)
+{
+	struct secondary_event e = {.kind = SECONDARY_EV_NOT_RECEIVED};
+
+	drop_result(r);
+	log_event(zn->all->env.log, LOG_NOTICE, "transfer-ended", zn->config->name_text, NULL,
+		  "octets=%llu reason=\"its primary is none of the zone any more\"",
+		  (unsigned long long)r->octets);
+	zone_event(zn, &e);
+}
+
 static void on_transferred(void *arg, struct xfr_result *r)
 {
 	struct zone *zn = arg;
 	bool incremental = drop_base(zn);
 
-	if (zn->all->stopping) {
-		if (r->snapshot != NULL)
-			snapshot_retire(r->snapshot);
-		delta_queue_drop(&r->kept);
+	zone_end_run(zn);
+	if (zn->gone || zn->all->stopping) {
+		drop_result(r);
+		zone_bury(zn);
 		return;
 	}
 	zone_leave_queue(zn);
+	if (zn->secondary.orphaned) {
+		end_orphan(zn, r);
+		zones_pump(zn->all);
+		return;
+	}
 	zone_note_health(zn, r->reached);
 	note_datagram(zn, r);
 	TAILQ_INIT(&zn->received_deltas);
@@ -295,8 +319,11 @@ int zone_start_transfer(struct zone *zn)
 	z->cnt[ZONES_CNT_transfers_started]++;
 	log_event(z->env.log, LOG_INFO, "transfer-start", c->name_text, zone_peer_text(zn, peer),
 		  "type=%s over=%s", zn->base != NULL ? "IXFR" : "AXFR", over_text(&request));
+	zn->running = config_hold(z->config);
 	ret = xfr_start(&z->xfr, &request, on_transferred, zn, &zn->run.transfer);
-	if (ret < 0)
+	if (ret < 0) {
 		drop_base(zn);
+		zone_end_run(zn);
+	}
 	return ret;
 }

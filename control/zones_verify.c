@@ -114,8 +114,11 @@ static void on_closed(uv_handle_t *handle)
 		return;
 	z->verifying--;
 	zn->verification = NULL;
-	if (z->stopping) {
+	if (z->stopping || zn->gone) {
 		free(v);
+		zone_bury(zn);
+		if (!z->stopping)
+			start_next(z);
 		zones_check_stopped(z);
 		return;
 	}
@@ -244,6 +247,12 @@ static void begin(struct verification *v)
 	z->verifying++;
 	uv_timer_init(z->env.loop, &v->timer);
 	v->process.data = v->timer.data = v->fed.data = v;
+	/* A reload may have taken the verifier away. */
+	if (v->zone->config->verifier == NULL) {
+		v->accepted = true;
+		close_all(v);
+		return;
+	}
 	ret = uv_async_init(z->env.loop, &v->fed, on_fed);
 	if (ret == 0)
 		ret = pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
@@ -307,7 +316,8 @@ void zone_cancel_verification(struct zone *zn)
 	if (v == NULL)
 		return;
 	if (v->is_running) {
-		kill_it(v, "lockstepd is stopping");
+		uv_timer_stop(&v->timer);
+		kill_it(v, "nobody waits for it any more");
 		return;
 	}
 	while (*at != v)

@@ -56,6 +56,7 @@ static const struct command commands[] = {
 	{.words = "offenders"},
 	{.words = "cookies reload"},
 	{.words = "tls reload"},
+	{.words = "reload"},
 	{.words = "key reload"},
 	{.words = "stop"},
 	{.words = "help"},
@@ -95,6 +96,9 @@ static void usage(FILE *to)
 	      "  port stats PORT               what the port's driver counts of its own\n"
 	      "  offenders                     the networks that were rate limited most of late\n"
 	      "  cookies reload                read the secrets of server cookies again\n"
+	      "  reload                        read the configuration again: keys, TLS, primaries, "
+	      "secondaries, "
+	      "zones\n"
 	      "  tls reload                    read the certificate of DNS over TLS again\n"
 	      "  key reload                    read the files of TSIG keys again\n"
 	      "  capture --write FILE          what workers receive and send, for tcpdump -r; --port N, "
@@ -291,6 +295,8 @@ static void show(const struct command *command, const char *zone, const struct o
 		show_trace(result);
 	else if (strcmp(c, "offenders") == 0)
 		show_offenders(result);
+	else if (strcmp(c, "reload") == 0)
+		show_reload(result);
 	else if (strcmp(c, "cookies reload") == 0)
 		printf("%lld secrets are in use\n",
 		       (long long)json_integer_value(json_object_get(result, "secrets")));

@@ -511,3 +511,15 @@ void show_offenders(const json_t *result)
 		printf("\n");
 	}
 }
+
+void show_reload(const json_t *result)
+{
+	const char *restart = text_of(result, "needs_restart");
+
+	fputs(text_of(result, "warnings"), stdout);
+	printf("%lld zones: %lld added, %lld removed, %lld changed\n", (long long)int_of(result, "zones"),
+	       (long long)int_of(result, "added"), (long long)int_of(result, "removed"),
+	       (long long)int_of(result, "changed"));
+	if (*restart != '\0')
+		printf("changed in the file, but only a restart applies it: %s\n", restart);
+}

@@ -21,4 +21,5 @@ void show_trace(const json_t *result);
 /* What is not 0. */
 void show_port_stats(const json_t *result);
 void show_offenders(const json_t *result);
+void show_reload(const json_t *result);
 void show_help(const json_t *result);

@@ -143,7 +143,7 @@ static int make_workers(struct net *n, const struct net_config *config, struct n
 		w->index = (uint16_t)i;
 		w->idle = config->idle;
 		w->idle_sleep_us = config->idle_sleep_us;
-		w->peers = config->peers;
+		cell_set(&w->peers, config->peers);
 		w->requests = aligned_alloc(alignof(struct dgram_ring), sizeof(struct dgram_ring));
 		w->replies = aligned_alloc(alignof(struct dgram_ring), sizeof(struct dgram_ring));
 		if (w->requests == NULL || w->replies == NULL)
@@ -269,6 +269,12 @@ void net_close(struct net *n)
 	free(n->workers);
 	free(n->ports);
 	free(n);
+}
+
+void net_set_peers(struct net *n, const struct acl *peers)
+{
+	for (unsigned i = 0; i < n->worker_cnt; i++)
+		cell_set(&n->workers[i].peers, peers);
 }
 
 bool net_dgram_recv(struct net *n, struct net_dgram *out)

@@ -50,7 +50,7 @@ struct net_config {
 	uint16_t main_cpu;
 	/*
 	 * Whom control expects requests of, each a rule with a number from 1: each has a share of the ring, strangers together a
-	 * small one. NULL: nobody. Outlives net.
+	 * small one. NULL: nobody. See net_set_peers.
 	 */
 	const struct acl *peers;
 	uint32_t memory_mb; /* huge pages for packets; 0: ordinary memory (--no-huge) */
@@ -99,6 +99,9 @@ struct net_dgram {
 	uint8_t l2[22]; /* Ethernet header with up to two VLAN tags, as received */
 	uint8_t msg[NET_DGRAM_MAX];
 };
+
+/* Control loop: who they are from now on; those who were may go after a grace period. */
+void net_set_peers(struct net *n, const struct acl *peers);
 
 /* Control loop: the next request, or false. Cheap when there is none; called from a short timer. */
 bool net_dgram_recv(struct net *n, struct net_dgram *out);

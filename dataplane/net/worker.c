@@ -155,7 +155,8 @@ static struct net_dgram *request_room(struct worker *w, bool notify, uint8_t fam
 		[SHARE_STRANGER] = {NET_CNT_signed_stranger, NET_CNT_notify_stranger},
 		[SHARE_FULL] = {NET_CNT_signed_ring_full, NET_CNT_notify_ring_full},
 	};
-	uint32_t peer = w->peers == NULL ? 0 : acl_number(w->peers, family, client);
+	const struct acl *peers = cell_get(&w->peers);
+	uint32_t peer = peers == NULL ? 0 : acl_number(peers, family, client);
 	uint16_t share = share_of(!notify, peer);
 	enum share_verdict verdict = dgram_ring_ask(w->requests, share);
 	struct net_dgram *d;

@@ -5,6 +5,7 @@
 
 #include "dataplane/net/dgram_ring.h"
 #include "dataplane/net/port.h"
+#include "dataplane/zone/cell.h"
 
 #define WORKER_BURST 32 /* a burst is one group of lookups: ANSWER_BURST_MAX bounds it */
 
@@ -16,13 +17,13 @@ struct worker {
 	enum net_idle idle;
 	uint32_t idle_sleep_us;
 	struct answer_engine *engine;
-	const struct acl *peers; /* net_config.peers */
 	struct rte_mempool *pool;
 	struct dgram_ring *requests;	   /* the worker puts */
 	struct dgram_ring *replies;	   /* the worker takes */
 	struct capture_ring *capture_ring; /* the control loop's, which lends it out */
 
-	_Atomic bool stop;		      /* written by the control loop, as the next */
+	struct cell peers; /* struct acl of net_config.peers: control writes, the worker reads */
+	_Atomic bool stop; /* written by the control loop, as the next */
 	struct capture_ring *_Atomic capture; /* what to copy frames into; NULL: no capture is on */
 
 	/* Written by the worker (notify_reply_full: by the control loop), read by anyone. */

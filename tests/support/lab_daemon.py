@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 
 from lab_process import BUILD, ROOT, Process, run, wait_until
@@ -74,10 +75,9 @@ class Lockstepd(Process):
     def __init__(self, lab, config, ns="sec", wrapper=()):
         Lockstepd.made += 1
         name = f"lockstepd{Lockstepd.made}"
-        self.config = config
         self.config_file = lab.dir / f"{name}.yaml"
         self.socket = config["control"]["socket"]
-        self.config_file.write_text(yaml_text(config))
+        self.rewrite(config)
         program = BUILD / "control" / "lockstepd"
         if not program.exists():
             program = BUILD / "lockstepd"
@@ -96,12 +96,29 @@ class Lockstepd(Process):
         wait_until(ready, timeout, "lockstepd answers on its control socket", pause=0.05)
         return self
 
-    def ctl_raw(self, *args, timeout=60):
-        """lockstepctl as a person runs it; the finished process."""
+    def _ctl_argv(self, args):
         program = BUILD / "control" / "cli" / "lockstepctl"
         if not program.exists():
             program = BUILD / "lockstepctl"
-        return run([program, "-s", self.socket, *args], check=False, timeout=timeout)
+        return [program, "-s", self.socket, *args]
+
+    def ctl_raw(self, *args, timeout=60):
+        """lockstepctl as a person runs it; the finished process."""
+        return run(self._ctl_argv(args), check=False, timeout=timeout)
+
+    def begin_ctl(self, *args):
+        """The same, running: a Popen with its output in pipes."""
+        return subprocess.Popen(self._ctl_argv(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def rewrite(self, config):
+        """Another configuration, for a reload or the next start."""
+        self.config = config
+        self.config_file.write_text(yaml_text(config))
+
+    def reload(self, config):
+        """The same, in force when this returns: the result of the command."""
+        self.rewrite(config)
+        return self.ctl("reload")
 
     def ctl(self, *args, timeout=60):
         """lockstepctl --json; the result it prints. A failure of the command is an AssertionError."""

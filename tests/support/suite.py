@@ -38,6 +38,7 @@ E2E_ASAN = {
     "test_port_events": [],
     "test_ports": [],
     "test_primaries": [],
+    "test_reload": [],
     "test_process": [],
     "test_transfer_abuse": ["any_octet*", "a_name*", "the_whole_zone*", "endless*"],
     "test_transfer_faults": [],

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <urcu-qsbr.h>
+
 #include "control/config.h"
 #include "control/config_schema.h"
 #include "control/cookie_file.h"
@@ -1148,10 +1150,137 @@ static void deep_nesting_ends_early(void **state)
 	try_octets(text, 5000);
 }
 
+/* --- generations --- */
+
+#define TWO   "primaries: [{name: one, address: 192.0.2.53}, {name: two, address: 192.0.2.54}]\n"
+#define OTHER "primaries: [{name: four, address: 192.0.2.55}, {name: two, address: 192.0.2.99}]\n"
+
+static unsigned id_of(const struct config *c, const char *name)
+{
+	for (unsigned i = 0; i < c->primary_cnt; i++)
+		if (strcmp(c->primaries[i].name, name) == 0)
+			return c->primaries[i].id;
+	fail_msg("no primary \"%s\"", name);
+	return 0;
+}
+
+static void primaries_keep_their_number_by_name(void **state)
+{
+	struct loaded first, next, last;
+
+	load_good(&first, BASE TWO);
+	load_good(&next, BASE OTHER);
+	assert_int_equal(config_number(first.config, next.config), 0);
+	assert_int_equal(id_of(next.config, "two"), id_of(first.config, "two"));
+	/* That of "one" is free when "one" is gone, not while it goes. */
+	assert_int_equal(id_of(next.config, "four"), 2);
+	assert_int_equal(next.config->id_cnt, 3);
+	load_good(&last,
+		  BASE "primaries: [{name: five, address: 192.0.2.53}, {name: four, address: 192.0.2.55}]\n");
+	assert_int_equal(config_number(next.config, last.config), 0);
+	assert_int_equal(id_of(last.config, "four"), 2);
+	assert_int_equal(id_of(last.config, "five"), id_of(first.config, "one"));
+	assert_int_equal(last.config->id_cnt, 3);
+	unload(&first);
+	unload(&next);
+	unload(&last);
+}
+
+static void a_primary_is_the_same_by_address_source_key_and_tls(void **state)
+{
+	static const char *const others[] = {
+		"{name: p, address: 192.0.2.54}",
+		"{name: p, address: 192.0.2.53, port: 5353}",
+		"{name: p, address: 192.0.2.53, source: 192.0.2.1}",
+		"{name: p, address: 192.0.2.53, key: K.Example}",
+		"{name: p, address: 192.0.2.53, tls: t}",
+	};
+	struct loaded a, b;
+	char text[1024];
+
+#define FIRM "keys: [{name: k.example, secret: " SECRET "}]\ntls: [{name: t, opportunistic: true}]\n"
+	load_good(&a, BASE FIRM "primaries: [{name: p, address: 192.0.2.53}]\n");
+	load_good(&b, BASE FIRM "primaries: [{name: q, address: 192.0.2.53, ixfr: false, keep: 1s}]\n");
+	assert_true(config_same_primary(a.config->primaries, b.config->primaries));
+	unload(&b);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		snprintf(text, sizeof(text), BASE FIRM "primaries: [%s]\n", others[i]);
+		load_good(&b, text);
+		assert_false(config_same_primary(a.config->primaries, b.config->primaries));
+		assert_true(config_same_primary(b.config->primaries, b.config->primaries));
+		unload(&b);
+	}
+	unload(&a);
+}
+
+static void what_needs_a_restart_is_named(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *sections;
+	} cases[] = {
+		{BASE PRIMARY ZONE, ""},
+		{"# a comment\n" BASE "primaries:\n- name: one\n  address: 192.0.2.99\nzones: []\n", ""},
+		{BASE PRIMARY ZONE "tcp: {idle-timeout: 3s}\nbuilders: 2\n", "tcp, builders"},
+		{BASE PRIMARY ZONE "transfers-out: {limit: 3}\n", "transfers-out"},
+		{BASE PRIMARY ZONE "keys: [{name: k, secret: " SECRET "}]\n"
+				   "defaults: {refresh-min: 10s}\n",
+		 ""},
+	};
+	char buf[CONFIG_SECTIONS_TEXT_CAP];
+	struct loaded first, next;
+
+	load_good(&first, BASE PRIMARY ZONE);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		load(&next, cases[i].text);
+		assert_int_equal(next.rc, 0);
+		assert_string_equal(config_needs_restart(first.config, next.config, buf), cases[i].sections);
+		unload(&next);
+	}
+	unload(&first);
+}
+
+/* The sanitizers tell whether each is freed once. */
+static void a_generation_lives_until_nobody_holds_it(void **state)
+{
+	struct loaded first, next, last;
+	const struct config *held;
+
+	rcu_register_thread();
+	load_good(&first, BASE TWO ZONE);
+	load_good(&next, BASE OTHER);
+	load_good(&last, BASE PRIMARY ZONE);
+	assert_ptr_equal(config_now(first.config), first.config);
+	held = config_hold(config_now(first.config));
+	config_put_in_force(first.config, next.config);
+	assert_ptr_equal(config_now(first.config), next.config);
+	rcu_thread_offline();
+	rcu_barrier();
+	rcu_thread_online();
+	assert_string_equal(held->primaries[0].name, "one");
+	config_release(held);
+	assert_int_equal(first.config->primary_cnt, 0); /* but what is of the process stays */
+	assert_int_equal(first.config->listen_cnt, 1);
+	config_put_in_force(first.config, last.config);
+	assert_ptr_equal(config_now(first.config), last.config);
+	rcu_thread_offline();
+	rcu_barrier();
+	rcu_thread_online();
+	next.config = last.config = NULL;
+	unload(&first);
+	unload(&next);
+	unload(&last);
+	rcu_unregister_thread();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(smallest_configuration_gets_the_documented_defaults),
+		cmocka_unit_test(primaries_keep_their_number_by_name),
+		cmocka_unit_test(a_primary_is_the_same_by_address_source_key_and_tls),
+		cmocka_unit_test(what_needs_a_restart_is_named),
+		cmocka_unit_test(a_generation_lives_until_nobody_holds_it),
 		cmocka_unit_test(zone_caps_have_defaults),
 		cmocka_unit_test(a_zone_overrides_defaults_and_defaults_override_ours),
 		cmocka_unit_test(every_key_arrives_where_it_belongs),

@@ -23,6 +23,7 @@
 
 #include "control/ctl_internal.h"
 #include "control/onward.h"
+#include "control/reload.h"
 #include "dataplane/answer/trace.h"
 
 /* --- what the socket talks about --- */
@@ -59,9 +60,22 @@ const struct counter_text net_counter_text[NET_COUNTER_CNT] = {NET_COUNTERS(X)};
 const struct counter_text onward_counter_text[ONWARD_COUNTER_CNT] = {ONWARD_COUNTERS(X)};
 #undef X
 
-unsigned zones_cnt(const struct zones *z)
+unsigned zones_top(const struct zones *z)
 {
 	return ZONES;
+}
+
+bool zones_has(const struct zones *z, unsigned index)
+{
+	return index < ZONES && z->name[index][0] != '\0';
+}
+
+/* What the next reload comes to. */
+static struct reload_result reload_result;
+
+void reload_begin(struct reload *r, reload_done_fn done, void *arg)
+{
+	done(arg, &reload_result);
 }
 
 int zones_find(const struct zones *z, const uint8_t *name)
@@ -1035,6 +1049,35 @@ static void refresh_that_ends_at_once_is_answered_once(void **state)
 	client_close(w, &c);
 }
 
+static void a_reload_says_what_came_of_it(void **state)
+{
+	struct world *w = *state;
+	struct client c = client_new(w);
+	json_t *a;
+
+	reload_result = (struct reload_result){.ok = true,
+					       .text = "f:1:1: zones: none are configured\n",
+					       .needs_restart = "tcp, log",
+					       .zone_cnt = 7,
+					       .zones = {.added = 3, .removed = 2, .changed = 1}};
+	a = ask(w, &c, REQ("reload"));
+	assert_int_equal(json_integer_value(json_object_get(result(a), "zones")), 7);
+	assert_int_equal(json_integer_value(json_object_get(result(a), "added")), 3);
+	assert_int_equal(json_integer_value(json_object_get(result(a), "removed")), 2);
+	assert_int_equal(json_integer_value(json_object_get(result(a), "changed")), 1);
+	assert_string_equal(json_string_value(json_object_get(result(a), "needs_restart")), "tcp, log");
+	assert_string_equal(json_string_value(json_object_get(result(a), "warnings")), reload_result.text);
+	json_decref(a);
+	reload_result =
+		(struct reload_result){.text = "f:3:1: server.listen: is missing\n", .needs_restart = ""};
+	a = ask(w, &c, REQ("reload"));
+	assert_string_equal(error_code(a), "failed");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(a, "error"), "message")),
+			    reload_result.text);
+	json_decref(a);
+	client_close(w, &c);
+}
+
 static void without_wait_the_answer_comes_at_once(void **state)
 {
 	struct world *w = *state;
@@ -1404,6 +1447,7 @@ int main(void)
 		T(refresh_answers_when_it_is_done),
 		T(a_failed_retransfer_says_why),
 		T(refresh_that_ends_at_once_is_answered_once),
+		T(a_reload_says_what_came_of_it),
 		T(without_wait_the_answer_comes_at_once),
 		T(a_client_may_leave_while_it_waits),
 		T(who_waits_is_told_of_the_stop),

@@ -31,6 +31,21 @@ static void a_deadline_is_due_at_its_time_and_once(void **state)
 	deadlines_free(h);
 }
 
+static void room_grows_and_what_is_set_stays(void **state)
+{
+	struct deadlines *h = deadlines_new(1);
+	struct deadline d[CNT] = {0};
+
+	deadlines_set(h, &d[0], 10);
+	assert_int_equal(deadlines_reserve(h, CNT), 0);
+	assert_int_equal(deadlines_reserve(h, 1), 0);
+	for (int i = 1; i < CNT; i++)
+		deadlines_set(h, &d[i], 10 + i);
+	for (int i = 0; i < CNT; i++)
+		assert_ptr_equal(deadlines_take(h, 10 + i), &d[i]);
+	deadlines_free(h);
+}
+
 static int64_t earliest(const int64_t *at)
 {
 	int64_t min = INT64_MAX;
@@ -81,6 +96,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_set_nothing_due),
 		cmocka_unit_test(a_deadline_is_due_at_its_time_and_once),
+		cmocka_unit_test(room_grows_and_what_is_set_stays),
 		cmocka_unit_test(the_heap_behaves_as_a_list),
 	};
 

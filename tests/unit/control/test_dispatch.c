@@ -81,6 +81,29 @@ static void primaries_take_turns(void **state)
 	dispatch_free(d);
 }
 
+/* What is queued and runs is where it was. */
+static void primaries_may_become_more(void **state)
+{
+	struct dispatch *d = dispatch_new(0, &wide);
+	struct dispatch_item a = {0}, b = {0}, c = {0};
+
+	assert_null(dispatch_take(d));
+	assert_int_equal(dispatch_reserve(d, 2), 0);
+	dispatch_put(d, &a, 1, TIMER);
+	dispatch_put(d, &b, 1, TIMER);
+	assert_ptr_equal(dispatch_take(d), &a);
+	assert_int_equal(dispatch_reserve(d, 1000), 0);
+	assert_int_equal(dispatch_reserve(d, 1), 0);
+	dispatch_put(d, &c, 999, TIMER);
+	assert_non_null(dispatch_take(d));
+	assert_non_null(dispatch_take(d));
+	assert_null(dispatch_take(d));
+	assert_int_equal(b.state, DISPATCH_RUNNING);
+	assert_int_equal(c.state, DISPATCH_RUNNING);
+	dispatch_drop(d, &a);
+	dispatch_free(d);
+}
+
 static void a_sweep_leaves_room_for_notify(void **state)
 {
 	const struct dispatch_limits l = {
@@ -132,6 +155,7 @@ int main(void)
 		cmocka_unit_test(what_is_queued_can_be_moved_forward),
 		cmocka_unit_test(a_dead_primary_holds_its_share_only),
 		cmocka_unit_test(primaries_take_turns),
+		cmocka_unit_test(primaries_may_become_more),
 		cmocka_unit_test(a_sweep_leaves_room_for_notify),
 		cmocka_unit_test(dropping_in_any_state_keeps_the_books),
 	};

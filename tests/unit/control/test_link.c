@@ -25,7 +25,6 @@ struct waiter {
 
 struct world {
 	uv_loop_t loop;
-	struct config config;
 	struct config_primary primary;
 	struct links *links;
 	int listener, conn; /* the primary's */
@@ -89,16 +88,14 @@ static void begin(struct world *w)
 {
 	uint8_t octets[QUERIES * FRAME_LEN];
 
-	*w = (struct world){.config.primary_cnt = 1};
+	memset(w, 0, sizeof(*w));
 	primary_listen(w);
-	w->config.primaries = &w->primary;
 	uv_loop_init(&w->loop);
-	w->links = links_new(&(struct links_env){.loop = &w->loop,
-						 .config = &w->config,
-						 .buf = w->buf,
-						 .buf_cap = sizeof(w->buf),
-						 .idle = on_idle});
+	w->links = links_new(&(struct links_env){
+		.loop = &w->loop, .buf = w->buf, .buf_cap = sizeof(w->buf), .idle = on_idle});
 	assert_non_null(w->links);
+	assert_int_equal(links_reserve(w->links, 1), 0);
+	links_set_primaries(w->links, &w->primary, 1);
 	for (unsigned i = 0; i < QUERIES; i++)
 		ask(w, &w->waiter[i], (uint16_t)(i + 1));
 	w->conn = accept(w->listener, NULL, NULL);

@@ -1382,6 +1382,148 @@ static void an_expired_zone_recovers_through_a_failed_attempt(void **state)
 	assert_int_equal(s.expire_at, now + EXPIRE_MS);
 }
 
+/* --- other primaries --- */
+
+#define GONE SECONDARY_GONE
+
+/* load_pinned: three primaries, pinned to the second, which has serial 5. */
+static void primaries_that_change_places_stay_who_they_are(void **state)
+{
+	static const uint16_t swapped[] = {1, 0, 2};
+	struct secondary s;
+
+	load_pinned(&s);
+	STEP(&s, NOW, REFRESH);
+	assert_int_equal(s.asked, 1);
+	assert_int_equal(STEP(&s, NOW, PRIMARIES, .places = swapped, .primary_cnt = 3).what, 0);
+	assert_int_equal(s.asked, 0);
+	assert_int_equal(s.pinned, 0);
+	/* The others are next in the round that runs. */
+	assert_int_equal(STEP(&s, NOW, NO_ANSWER).primary, 1);
+	assert_int_equal(STEP(&s, NOW, NO_ANSWER).primary, 2);
+	assert_int_equal(STEP(&s, NOW, NO_ANSWER).what, FAILED);
+}
+
+static void a_zone_with_other_primaries_asks_them_at_once(void **state)
+{
+	static const uint16_t places[] = {GONE, 0, GONE};
+	struct secondary s;
+
+	load_pinned(&s);
+	STEP(&s, NOW, PRIMARIES, .places = places, .primary_cnt = 1);
+	assert_int_equal(secondary_timer(&s), NOW);
+	assert_int_equal(STEP(&s, NOW, TIMER).primary, 0);
+	assert_true(s.has_pinned);
+	STEP(&s, NOW, ANSWER, .serial = 5);
+	STEP(&s, NOW, PRIMARIES, .places = (const uint16_t[]){GONE}, .primary_cnt = 3);
+	assert_false(s.has_pinned);
+	assert_int_equal(secondary_timer(&s), NOW);
+}
+
+static void a_question_to_a_primary_that_is_gone_is_put_to_another_in_the_same_round(void **state)
+{
+	static const uint16_t places[] = {GONE, 0, 1};
+	struct secondary s;
+	struct secondary_actions a;
+	uint32_t wait;
+
+	load(&s, 3, 5);
+	wait = STEP(&s, NOW, REFRESH).wait_round;
+	a = STEP(&s, NOW, PRIMARIES, .places = places, .primary_cnt = 2);
+	assert_int_equal(a.what, CANCEL | QUERY);
+	assert_int_equal(a.primary, 0);
+	a = STEP(&s, NOW, ANSWER, .serial = 5);
+	assert_int_equal(a.what, OK);
+	assert_int_equal(a.ended_round, wait);
+	/* One that waits in a queue needs no end. */
+	STEP(&s, NOW, REFRESH);
+	a = STEP(&s, NOW, PRIMARIES, .places = places, .primary_cnt = 2, .waiting = true);
+	assert_int_equal(a.what, QUERY);
+}
+
+static void a_transfer_from_a_primary_that_is_gone_ends_and_begins_anew_elsewhere(void **state)
+{
+	static const uint16_t places[] = {GONE, 0}, stays[] = {0};
+	struct secondary s;
+	struct secondary_actions a;
+	uint32_t wait;
+
+	load(&s, 2, 5);
+	wait = STEP(&s, NOW, REFRESH).wait_round;
+	STEP(&s, NOW, ANSWER, .serial = 6);
+	a = STEP(&s, NOW, PRIMARIES, .places = places, .primary_cnt = 1);
+	assert_int_equal(a.what, CANCEL);
+	/* Said once. */
+	assert_int_equal(STEP(&s, NOW, PRIMARIES, .places = stays, .primary_cnt = 1).what, 0);
+	a = STEP(&s, NOW, NOT_RECEIVED, .fall_back = true);
+	assert_int_equal(a.what, QUERY);
+	assert_int_equal(a.primary, 0);
+	STEP(&s, NOW, ANSWER, .serial = 6);
+	a = STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers);
+	assert_int_equal(a.what, PUBLISH | OK);
+	assert_int_equal(a.ended_round, wait);
+}
+
+/* It is another one that has the name now. */
+static void a_primary_that_has_moved_is_asked_anew(void **state)
+{
+	static const uint16_t stays[] = {0};
+	struct secondary s;
+	struct secondary_actions a;
+
+	load(&s, 1, 5);
+	STEP(&s, NOW, RETRANSFER);
+	a = STEP(&s, NOW, PRIMARIES, .places = stays, .primary_cnt = 1, .gone = true);
+	assert_int_equal(a.what, CANCEL);
+	/* What the operator has ordered is still to be done. */
+	assert_int_equal(STEP(&s, NOW, NOT_RECEIVED).what, TRANSFER);
+	assert_int_equal(STEP(&s, NOW, RECEIVED, .serial = 5, .timers = timers).what, PUBLISH | OK);
+}
+
+static void what_is_checked_is_dropped_when_its_primary_is_gone(void **state)
+{
+	static const uint16_t places[] = {GONE, 0};
+	struct secondary s;
+	struct secondary_actions a;
+
+	load(&s, 2, 5);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, ANSWER, .serial = 6);
+	STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers, .gate = SECONDARY_GATE_CHECK);
+	assert_int_equal(STEP(&s, NOW, PRIMARIES, .places = places, .primary_cnt = 1).what, 0);
+	a = STEP(&s, NOW, CHECKED, .serial = 6, .timers = timers);
+	assert_int_equal(a.what, DISCARD | QUERY);
+	assert_int_equal(s.serial, 5);
+}
+
+static void timers_that_are_longer_than_they_may_be_now_are_cut(void **state)
+{
+	struct secondary_caps caps = {.refresh_max = 60, .expire_max = 7200};
+	struct secondary s;
+
+	load(&s, 1, 5);
+	s.check_at = NOW + REFRESH_MS;
+	s.caps = &caps;
+	assert_int_equal(STEP(&s, NOW, CAPS).what, 0);
+	assert_int_equal(s.check_at, NOW + 60000);
+	assert_int_equal(s.expire_at, NOW + 7200000);
+	caps = (struct secondary_caps){.refresh_max = 86400};
+	STEP(&s, NOW, CAPS);
+	assert_int_equal(s.check_at, NOW + 60000);
+}
+
+/* For four at most: some are gone, no two are in the same place. */
+static void random_places(uint16_t places[4], uint16_t cnt, unsigned *seed)
+{
+	uint16_t from = (uint16_t)(rand_r(seed) % 4);
+
+	for (uint16_t i = 0; i < 4; i++) {
+		uint16_t to = (uint16_t)((from + i) % 4);
+
+		places[i] = to < cnt && rand_r(seed) % 3 != 0 ? to : GONE;
+	}
+}
+
 /* Whatever happens in whatever order, the invariants of the header hold. */
 static void invariants_hold_for_random_events(void **state)
 {
@@ -1398,7 +1540,7 @@ static void invariants_hold_for_random_events(void **state)
 		for (i = 0; i < 2000; i++) {
 			struct secondary_event e = {
 				.kind = started ? (enum secondary_event_kind)(rand_r(&seed) %
-									      (SECONDARY_EV_RESUME + 1))
+									      (SECONDARY_EV_CAPS + 1))
 						: SECONDARY_EV_START,
 				.primary = (uint16_t)(rand_r(&seed) % cnt),
 				.has_serial = rand_r(&seed) % 2,
@@ -1417,7 +1559,14 @@ static void invariants_hold_for_random_events(void **state)
 			bool held = s.held;
 			int content = s.content, activity = s.activity;
 			struct secondary_actions a;
+			uint16_t places[4];
 
+			if (e.kind == SECONDARY_EV_PRIMARIES) {
+				cnt = e.primary_cnt = (uint16_t)(1 + rand_r(&seed) % 4);
+				e.places = places;
+				e.gone = rand_r(&seed) % 4 == 0;
+				random_places(places, cnt, &seed);
+			}
 			if (started && e.kind == SECONDARY_EV_START)
 				e.kind = SECONDARY_EV_TIMER;
 			started = true;
@@ -1495,6 +1644,13 @@ int main(void)
 		cmocka_unit_test(a_direct_request_is_for_the_pinned_primary_only),
 		cmocka_unit_test(what_an_operator_accepts_pins_to_whom_it_is_from),
 		cmocka_unit_test(an_expired_zone_recovers_through_a_failed_attempt),
+		cmocka_unit_test(primaries_that_change_places_stay_who_they_are),
+		cmocka_unit_test(a_zone_with_other_primaries_asks_them_at_once),
+		cmocka_unit_test(a_question_to_a_primary_that_is_gone_is_put_to_another_in_the_same_round),
+		cmocka_unit_test(a_transfer_from_a_primary_that_is_gone_ends_and_begins_anew_elsewhere),
+		cmocka_unit_test(a_primary_that_has_moved_is_asked_anew),
+		cmocka_unit_test(what_is_checked_is_dropped_when_its_primary_is_gone),
+		cmocka_unit_test(timers_that_are_longer_than_they_may_be_now_are_cut),
 		cmocka_unit_test(invariants_hold_for_random_events),
 	};
 

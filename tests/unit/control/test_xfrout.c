@@ -308,6 +308,28 @@ static void what_waits_for_its_version_counts_as_what_is_kept(void **state)
 	deltas_free(s);
 }
 
+/* Zones may become more while others have differences, which stay. */
+static void room_for_more_zones_keeps_what_is_kept(void **state)
+{
+	struct deltas *s = deltas_new(0, 9, 1 << 20);
+	struct deltas_info info;
+
+	(void)state;
+	publish(s, 0, 1, 2, 10);
+	assert_int_equal(deltas_cnt(s, 0), 0);
+	assert_int_equal(deltas_reserve(s, 1), 0);
+	publish(s, 0, 1, 2, 10);
+	assert_int_equal(deltas_reserve(s, 100000), 0);
+	assert_int_equal(deltas_reserve(s, 5), 0);
+	publish(s, 99999, 5, 6, 10);
+	publish(s, 0, 2, 3, 10);
+	assert_true(is_kept(s, 0, 1, 3));
+	assert_true(is_kept(s, 99999, 5, 6));
+	deltas_info(s, &info);
+	assert_int_equal(info.cnt, 3);
+	deltas_free(s);
+}
+
 static void going_back_drops_what_came_after(void **state)
 {
 	struct deltas *s = deltas_new(1, 9, 1 << 20);
@@ -407,7 +429,6 @@ static void server_start(struct server *v, struct deltas *deltas, struct snapsho
 	v->allowed[0] = &v->secondary;
 	v->zone.name_text = (char[]){"example."};
 	v->zone.allow_transfer = (struct config_secondaries){v->allowed, 1};
-	v->config.zone_cnt = 1;
 	v->config.transfers_out =
 		(struct config_transfers_out){.running_max = 2, .time_max_s = 100, .idle_max_s = 10};
 	v->table = zonetab_new(MODEL_KEY);
@@ -418,7 +439,9 @@ static void server_start(struct server *v, struct deltas *deltas, struct snapsho
 	env.table = v->table;
 	v->xfrout = xfrout_new(&env);
 	assert_non_null(v->xfrout);
+	assert_int_equal(xfrout_prepare(v->xfrout, v->slot + 1), 0);
 	xfrout_add_zone(v->xfrout, v->slot, &v->zone);
+	xfrout_commit(v->xfrout);
 }
 
 static void server_stop(struct server *v)
@@ -635,6 +658,7 @@ int main(void)
 		cmocka_unit_test(a_chain_and_what_it_condenses_to_make_the_same_zone),
 		cmocka_unit_test(what_is_kept_is_bounded_and_never_has_a_gap),
 		cmocka_unit_test(what_waits_for_its_version_counts_as_what_is_kept),
+		cmocka_unit_test(room_for_more_zones_keeps_what_is_kept),
 		cmocka_unit_test(going_back_drops_what_came_after),
 		cmocka_unit_test(a_recording_that_is_too_large_or_out_of_order_keeps_nothing),
 		cmocka_unit_test(a_record_whose_ttl_or_case_alone_changed_stays_in_a_condensed_difference),

@@ -533,6 +533,8 @@ static void configure(struct bench *b)
 	name_from_text("example.", z->name);
 	b->config = (struct config){.builder_threads = 2,
 				    .primaries = &b->config_primary,
+				    .id_cnt = 1,
+				    .holders = 1,
 				    .primary_cnt = 1,
 				    .transfers_in = {8, 8, 8, 8},
 				    .zones = z,

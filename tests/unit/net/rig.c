@@ -238,7 +238,7 @@ void rig_reset(struct rig *r, bool exception)
 	r->worker.port_cnt = 1;
 	r->worker.idle = NET_IDLE_BUSY;
 	r->worker.pool = r->pool;
-	r->worker.peers = r->peers;
+	cell_set(&r->worker.peers, r->peers);
 }
 
 void rig_run(struct rig *r, uint64_t out[NET_COUNTER_CNT])

@@ -73,7 +73,7 @@ static void control_turn(struct rig *r, struct flood *f)
 		bool good = d->msg[MARK_AT];
 
 		assert_int_equal(d->is_notify, good ? f->plan->notify : f->plan->flood_notify);
-		if (good && r->worker.peers != NULL)
+		if (good && cell_get(&r->worker.peers) != NULL)
 			assert_int_equal(get16(d->msg), f->got);
 		f->got += good;
 		f->got_bad += !good;
@@ -190,7 +190,7 @@ static void a_primary_that_is_not_known_is_a_stranger(void **state)
 	struct flood f;
 
 	rig_reset(r, false);
-	r->worker.peers = NULL;
+	cell_set(&r->worker.peers, NULL);
 	run(r, &strangers, &f, c);
 	assert_true(f.got < f.sent);
 	assert_int_equal(c[NET_CNT_notify_ring_full] + c[NET_CNT_notify_share], 0);
