@@ -28,7 +28,7 @@ static size_t cut_to_question(uint8_t *msg, size_t len)
  * RFC 8945 5.3.2: header and question with the error, and the TSIG that says which unless it is FORMERR (5.2). False: there
  * is no question to cut to, which the engine answers as malformed.
  */
-static bool respond_error(struct tsig *tsig, struct answer_job *job, uint64_t now_s)
+static bool respond_error(const struct asker *a, struct tsig *tsig, struct answer_job *job, uint64_t now_s)
 {
 	uint16_t flags = (uint16_t)(wire_load16(job->msg + 2) & DNS_FLAG_RD);
 	size_t len = cut_to_question(job->msg, job->len);
@@ -37,6 +37,9 @@ static bool respond_error(struct tsig *tsig, struct answer_job *job, uint64_t no
 		return false;
 	job->verdict = ANSWER_DROP;
 	wire_store16(job->msg + 2, (uint16_t)(DNS_FLAG_QR | flags | tsig_rcode(tsig->verdict)));
+	/* Who sends these may be anybody, and somebody else have the response. */
+	if (answer_error_limited(a->engine, job))
+		return true;
 	if (tsig_sign_error(tsig, job->msg, job->cap, now_s, &len) < 0)
 		return true;
 	job->len = (uint32_t)len;
@@ -69,7 +72,7 @@ static bool check_signature(const struct asker *a, struct tsig *tsig, struct ans
 	case TSIG_PEER_ERROR:
 		break;
 	}
-	return !respond_error(tsig, job, now_s);
+	return !respond_error(a, tsig, job, now_s);
 }
 
 static void begin_transfer(struct asker *a, struct tsig *tsig, struct answer_job *job,
@@ -136,10 +139,11 @@ void asker_ask(struct asker *a, struct answer_job *job, const union config_socka
 		memcpy(job->client, &client->in4.sin_addr, 4);
 	else
 		memcpy(job->client, &client->in6.sin6_addr, 16);
+	answer_engine_read_clock(a->engine);
 	if (check_signature(a, &tsig, job, now_s)) {
 		payload = payload_of(a, job);
 		job->cap = cap - (uint32_t)tsig_room(&tsig);
-		answer_engine_read_clock(a->engine);
+		answer_engine_trust(a->engine, tsig.verdict == TSIG_OK);
 		answer_burst(a->engine, jobs, 1);
 		job->cap = cap;
 		if (job->verdict == ANSWER_TRANSFER)

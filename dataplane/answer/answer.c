@@ -146,7 +146,7 @@ static inline bool rate_limited(struct answer_engine *e, struct work *w, enum rr
 
 	if (job->transport != ANSWER_UDP || (w->has_edns && w->edns.cookie == COOKIE_GOOD))
 		return false;
-	if (rrl_passes(e->rrl, &w->rrl, job->family, class, e->now.monotonic_us))
+	if (rrl_passes(e->rrl, &w->rrl, job->family, class, e->now.monotonic_us) || e->trusts)
 		return false;
 	verdict = rrl_decide(e->rrl, &w->rrl, job->family, job->client, class, e->now.monotonic_us);
 	return verdict != RRL_PASS && rate_handle(e, w, verdict);

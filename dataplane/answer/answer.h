@@ -90,6 +90,18 @@ void answer_engine_offer_config(struct answer_engine *e, const struct answer_con
 /* Fills verdict (and msg, len) of each; cnt <= ANSWER_BURST_MAX. Keeps no snapshot pointer when it returns. */
 void answer_burst(struct answer_engine *e, struct answer_job *const jobs[], unsigned cnt);
 
+/*
+ * Owner thread: who asks in the bursts from now on is who he says he is, by a signature that was good, or is not any more.
+ * Rate limits are not for the former.
+ */
+void answer_engine_trust(struct answer_engine *e, bool trusts);
+
+/*
+ * Owner thread, for errors that are said without a burst: whether the client of the request has had as many over UDP as it
+ * may, so that this one is not to be said. Counted as others are.
+ */
+bool answer_error_limited(struct answer_engine *e, const struct answer_job *job);
+
 /* Any thread: ANSWER_COUNTER_CNT values, each read once, relaxed. */
 void answer_counters(const struct answer_engine *e, uint64_t out[ANSWER_COUNTER_CNT]);
 

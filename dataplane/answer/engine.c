@@ -92,6 +92,37 @@ void answer_engine_set_time(struct answer_engine *e, const struct answer_time *n
 		answer_engine_set_config(e, offered);
 }
 
+void answer_engine_trust(struct answer_engine *e, bool trusts)
+{
+	e->trusts = trusts;
+}
+
+bool answer_error_limited(struct answer_engine *e, const struct answer_job *job)
+{
+	struct rrl_key key;
+
+	if (e->rrl == NULL || job->transport != ANSWER_UDP)
+		return false;
+	rrl_prepare(e->rrl, job->family, job->client, &key);
+	switch (rrl_decide(e->rrl, &key, job->family, job->client, RRL_ERROR, e->now.monotonic_us)) {
+	case RRL_PASS:
+		return false;
+	case RRL_PASS_ALLOWED:
+		engine_count(e, ANSWER_CNT_rate_allowed);
+		return false;
+	case RRL_PASS_DRY_RUN:
+		engine_count(e, ANSWER_CNT_rate_dry_run);
+		return false;
+	case RRL_SLIP:
+		engine_count(e, ANSWER_CNT_rate_slipped);
+		return false; /* it has no records that could be left out */
+	case RRL_DROP:
+		break;
+	}
+	engine_count(e, ANSWER_CNT_rate_dropped);
+	return true;
+}
+
 unsigned answer_offenders(const struct answer_engine *e, struct rrl_offender out[RRL_OFFENDERS_MAX])
 {
 	return e->rrl == NULL ? 0 : rrl_offenders(e->rrl, out);

@@ -27,6 +27,7 @@ struct answer_engine {
 	uint64_t key;
 	uint8_t opt[2][2][16]; /* over IPv4, over IPv6; without and with DO; QUERY_OPT_LEN octets of each */
 	uint32_t edns_wanted;
+	bool trusts;	 /* answer_engine_trust */
 	struct rrl *rrl; /* NULL: no limits */
 	struct answer_time now;
 	const struct answer_config *offered; /* control writes, the owner reads; NULL: never offered */

@@ -404,6 +404,28 @@ static void tcp_and_valid_cookies_are_never_limited(void **state)
 	end(f);
 }
 
+static void good_signatures_are_never_limited_and_errors_about_bad_ones_are(void **state)
+{
+	struct answer_job job = {.transport = ANSWER_UDP, .family = 4, .client = {198, 51, 100, 100}};
+	struct answer_config config = with_limits(0);
+	struct fixture *f = start(&config);
+	unsigned said = 0;
+
+	assert_int_equal(answered(f, "www.example. A", 50), 10);
+	answer_engine_trust(f->w.engine, true);
+	assert_int_equal(answered(f, "www.example. A", 50), 50);
+	assert_int_equal(answered(f, "nothing.example. A", 50), 50);
+	answer_engine_trust(f->w.engine, false);
+	assert_int_equal(answered(f, "www.example. A", 50), 0);
+	for (unsigned i = 0; i < 50; i++)
+		said += !answer_error_limited(f->w.engine, &job);
+	assert_int_equal(said, 10);
+	assert_int_equal(counter(f, ANSWER_CNT_rate_dropped), 40 + 50 + 40);
+	job.transport = ANSWER_TCP;
+	assert_false(answer_error_limited(f->w.engine, &job));
+	end(f);
+}
+
 static void a_slip_is_empty_truncated_and_brings_the_cookie(void **state)
 {
 	struct answer_config config = with_limits(1);
@@ -513,6 +535,7 @@ int main(void)
 		cmocka_unit_test(options_and_records_share_the_limit),
 		cmocka_unit_test(each_kind_of_answer_is_limited_for_itself),
 		cmocka_unit_test(tcp_and_valid_cookies_are_never_limited),
+		cmocka_unit_test(good_signatures_are_never_limited_and_errors_about_bad_ones_are),
 		cmocka_unit_test(a_slip_is_empty_truncated_and_brings_the_cookie),
 		cmocka_unit_test(offenders_can_be_asked_for),
 		cmocka_unit_test(an_offered_configuration_is_taken_up_with_the_next_turn),
