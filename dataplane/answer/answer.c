@@ -349,16 +349,13 @@ static void send_cookie(struct answer_engine *e, struct work *w)
 }
 
 /*
- * Whether it is signed and asks over UDP what secondaries ask: that is the control loop's, which has the keys. Before all that
- * could be wrong with its options, for an error is to be signed as well (RFC 8945 5.3). Whoever wants the control loop to
- * check a MAC can leave options out, so that no cookie is asked for here costs nothing.
+ * A signed question over UDP is the control loop's, which has the keys, whatever it asks: RFC 8945 5.2.1 has BADKEY for
+ * unknown keys alone. Before all that could be wrong with its options, for an error is to be signed as well (5.3). Whoever
+ * wants the control loop to check a MAC can leave options out, so that no cookie is asked for here costs nothing.
  */
 static bool leaves_to_keys(struct answer_engine *e, struct work *w)
 {
-	const struct query *q = &w->query;
-
-	if (!e->config->has_keys || w->job->transport != ANSWER_UDP ||
-	    (q->type != DNS_TYPE_SOA && q->type != DNS_TYPE_IXFR))
+	if (!e->config->has_keys || w->job->transport != ANSWER_UDP)
 		return false;
 	w->job->verdict = ANSWER_NOTIFY;
 	engine_count(e, ANSWER_CNT_notify);

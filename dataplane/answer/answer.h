@@ -23,7 +23,7 @@ struct answer_config {
 	uint8_t version_len;  /* CH TXT version.server and version.bind; 0: REFUSED */
 	char identity[ANSWER_TEXT_MAX];
 	char version[ANSWER_TEXT_MAX];
-	bool has_keys; /* there are TSIG keys: signed questions for a SOA over UDP are ANSWER_NOTIFY */
+	bool has_keys; /* there are TSIG keys: signed questions over UDP are ANSWER_NOTIFY */
 	struct edns_config edns;
 	struct rrl_config rrl;
 };

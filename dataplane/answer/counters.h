@@ -25,7 +25,7 @@
 	X(truncated, "responses with the TC bit")                                        \
 	X(wildcard, "answers synthesized from a wildcard")                               \
 	X(cname_limit, "CNAME chains cut at the limit")                                  \
-	X(notify, "NOTIFY messages and signed SOA questions handed to the control loop") \
+	X(notify, "NOTIFY messages and signed questions handed to the control loop")     \
 	X(badcookie, "responses with RCODE BADCOOKIE")                                   \
 	X(cookie_client, "requests with a client cookie and no server cookie")           \
 	X(cookie_good, "requests with a valid server cookie")                            \

@@ -24,6 +24,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.TSIG
 import dns.rrset
 import dns.tsig
+import dns.tsigkeyring
 
 ZONE = "example."
 
@@ -424,6 +425,38 @@ def test_a_new_secret_is_read_while_it_runs_and_a_bad_file_changes_nothing(net):
     lab.wait_until(lambda: daemon.zone(ZONE)["notifies"] > notifies, 10, "a NOTIFY signed with the new secret")
     assert "keys-reloaded keys=1" in daemon.log()
     assert SECRET not in daemon.log() and OTHER_SECRET not in daemon.log()
+
+
+def ask_signed(net, name, rdtype, key=KEY, secret=SECRET, rdclass="IN", **how):
+    """A signed question; the response, verified. dns.tsig.PeerError: the error in its TSIG."""
+    query = dns.message.make_query(name, rdtype, rdclass, use_edns=0, payload=1232)
+    query.use_tsig(dns.tsigkeyring.from_text({key: (ALGORITHM, secret)}), dns.name.from_text(key))
+    reply = dns.message.from_wire(net.exchange(query.to_wire(), **how), keyring=query.keyring, request_mac=query.mac)
+    assert reply.had_tsig, reply
+    return reply
+
+
+def test_every_signed_question_is_answered_signed_on_every_way(net):
+    primary, daemon = begin(net, server={"version": "of ours"})
+    assert not primary.errors, primary.errors
+    for name, rdtype, rdclass in ((f"h1.{ZONE}", "A", "IN"), (f"nosuch.{ZONE}", "A", "IN"), (ZONE, "NS", "IN"),
+                                  (ZONE, "ANY", "IN"), ("elsewhere.", "A", "IN"), ("version.bind.", "TXT", "CH"),
+                                  (ZONE, "AXFR", "IN")):
+        ways = [ask_signed(net, name, rdtype, rdclass=rdclass, **how) for how in (
+            {}, {"source": lab.STRANGER}, {"ns": "sec"})]  # a worker's, and one that the kernel has
+        unsigned = net.dig(name, rdtype, rdclass=rdclass, edns=0)
+        if rdtype not in ("ANY", "AXFR"):
+            ways.append(ask_signed(net, name, rdtype, rdclass=rdclass, tcp=True))
+        for reply in ways:
+            assert lab.sections(reply) == lab.sections(unsigned), (name, rdtype, reply, unsigned)
+    for key, secret, error in ((KEY, OTHER_SECRET, dns.tsig.PeerBadSignature), (OTHER, OTHER_SECRET, dns.tsig.PeerBadKey)):
+        for how in ({}, {"ns": "sec"}, {"tcp": True}):
+            try:
+                ask_signed(net, f"h1.{ZONE}", "A", key, secret, **how)
+            except error:
+                continue
+            raise AssertionError(f"{error} was expected: {how}")
+    assert daemon.counter("net", "signed_requests") >= 16
 
 
 if __name__ == "__main__":

@@ -195,11 +195,17 @@ static const char *ask_signed(struct fixture *f, const char *question)
 }
 
 /* RFC 8945 5.3: what is wrong with them is to be said under signature. */
-static void the_options_of_a_signed_question_are_left_to_who_has_the_keys(void **state)
+static void a_signed_question_and_its_options_are_left_to_who_has_the_keys(void **state)
 {
-	static const char *const questions[] = {
-		"example. SOA option=10:" COOKIE_CLIENT, "example. SOA option=10:00",
-		"example. IXFR option=10:" COOKIE_FALSE, "example. SOA version=1"};
+	static const char *const questions[] = {"example. SOA option=10:" COOKIE_CLIENT,
+						"example. SOA option=10:00",
+						"example. IXFR option=10:" COOKIE_FALSE,
+						"example. SOA version=1",
+						"example. A",
+						"nosuch.example. TXT",
+						"example. AXFR",
+						"version.bind. TXT CH",
+						"example. ANY"};
 	struct answer_config config = with_cookies(true);
 	struct fixture *f = start(&config);
 
@@ -525,7 +531,7 @@ int main(void)
 		cmocka_unit_test(errors_carry_cookies_too),
 		cmocka_unit_test(cookies_that_are_off_are_ignored_whatever_they_are),
 		cmocka_unit_test(a_cookie_that_is_demanded_is_badcookie_over_udp_only),
-		cmocka_unit_test(the_options_of_a_signed_question_are_left_to_who_has_the_keys),
+		cmocka_unit_test(a_signed_question_and_its_options_are_left_to_who_has_the_keys),
 		cmocka_unit_test(a_cookie_may_be_asked_for_without_a_question),
 		cmocka_unit_test(zoneversion_tells_the_serial_of_the_zone_that_answered),
 		cmocka_unit_test(expire_tells_what_is_left_to_who_asks_for_the_soa),
