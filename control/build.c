@@ -12,9 +12,12 @@
 /* Enough to keep a thread busy while the loop does something else; times the transfers that run, it is the bound. */
 #define QUEUE_FULL (1024 * 1024)
 
+/* One turn of a thread: some milliseconds. The last message may exceed it. */
+#define TURN_OCTETS (128 * 1024)
+
 struct chunk {
 	struct chunk *next;
-	size_t len;
+	size_t len, used;
 	uint8_t octets[];
 };
 
@@ -33,7 +36,10 @@ static int sink_begin(void *arg, enum xfrin_form form)
 	tally_init(&b->tally, &b->request.limits, changes, arena.bytes_max);
 	b->builder = builder_new(env->arena, env->key, b->request.transfer.apex,
 				 changes ? b->request.base : NULL, &b->request.limits);
-	return b->builder == NULL ? BUILDER_NO_MEMORY : BUILDER_OK;
+	if (b->builder == NULL)
+		return BUILDER_NO_MEMORY;
+	builder_watch(b->builder, &b->cancelled);
+	return BUILDER_OK;
 }
 
 static void keep(struct build *b, const struct snapshot_record *record, bool deleted)
@@ -159,6 +165,8 @@ static void finish_snapshot(struct build *b)
 	char name[NAME_TEXT_CAP], type[RDATA_TYPE_TEXT_CAP], limit[64];
 	enum builder_verdict v = builder_finish(b->builder, &r->snapshot, &r->report);
 
+	if (build_is_cancelled(b))
+		return;
 	if (v == BUILDER_OK && snapshot_serial(r->snapshot) == b->xfrin.serial) {
 		pass_gate(b);
 		return;
@@ -190,14 +198,27 @@ static void check_signed_end(struct build *b)
 		b->xfrin.verdict = XFRIN_SIGNATURE;
 }
 
-void build_finish(struct build *b, bool cancelled)
+/* Whatever has become of it by now, nobody wants it. */
+static void withdraw(struct build *b)
+{
+	struct build_result *r = &b->result;
+
+	if (r->snapshot != NULL)
+		snapshot_retire(r->snapshot);
+	r->snapshot = NULL;
+	delta_queue_drop(&r->kept);
+	r->verdict = XFRIN_MORE;
+	snprintf(r->text, BUILD_TEXT_CAP, "cancelled");
+}
+
+void build_finish(struct build *b)
 {
 	const struct xfrin *x = &b->xfrin;
 	struct build_result *r = &b->result;
 
-	if (!cancelled && (x->verdict == XFRIN_DONE || x->verdict == XFRIN_UP_TO_DATE))
+	if (x->verdict == XFRIN_DONE || x->verdict == XFRIN_UP_TO_DATE)
 		check_signed_end(b);
-	r->verdict = cancelled ? XFRIN_MORE : x->verdict;
+	r->verdict = x->verdict;
 	r->soa = x->soa;
 	r->messages = x->messages;
 	r->records = x->records;
@@ -206,14 +227,14 @@ void build_finish(struct build *b, bool cancelled)
 	r->not_authoritative = x->not_authoritative;
 	r->rcode = x->rcode;
 	r->opt = x->opt;
-	if (cancelled)
-		snprintf(r->text, BUILD_TEXT_CAP, "cancelled");
-	else if (x->verdict == XFRIN_MORE)
+	if (x->verdict == XFRIN_MORE)
 		describe_cut(b);
 	else if (x->verdict > XFRIN_UP_TO_DATE)
 		describe_failure(b);
 	else if (x->verdict == XFRIN_DONE)
 		finish_snapshot(b);
+	if (build_is_cancelled(b))
+		withdraw(b);
 	delta_queue_drop(&b->kept.queue);
 	r->built_ns = uv_hrtime();
 	if (b->builder != NULL)
@@ -236,35 +257,41 @@ static void take_message(struct build *b, uint8_t *msg, size_t len)
 	xfrin_message(&b->xfrin, msg, unsigned_len);
 }
 
-bool build_work(struct build *b, struct chunk *list)
+/* The messages of one chunk, until the turn has had enough octets. Returns how many it had. */
+static size_t work_chunk(struct build *b, struct chunk *c, size_t max)
 {
-	struct chunk *next;
+	struct cutter_span in = {c->octets + c->used, c->len - c->used}, msg;
+	size_t had = in.len;
 
-	for (; list != NULL; list = next) {
-		struct cutter_span in = {list->octets, list->len}, msg;
+	while (b->xfrin.verdict == XFRIN_MORE && had - in.len < max && !build_is_cancelled(b) &&
+	       cutter_feed(&b->cutter, &in, &msg))
+		take_message(b, msg.at, msg.len);
+	/* Whatever has arrived behind the end makes the transfer wrong; the decoder says so. */
+	if (b->xfrin.verdict != XFRIN_MORE && in.len > 0) {
+		xfrin_message(&b->xfrin, in.at, in.len);
+		in.len = 0;
+	}
+	c->used = c->len - in.len;
+	return had - in.len;
+}
 
-		while (b->xfrin.verdict == XFRIN_MORE && cutter_feed(&b->cutter, &in, &msg))
-			take_message(b, msg.at, msg.len);
-		/* Whatever has arrived behind the end makes the transfer wrong; the decoder says so. */
-		if (in.len > 0)
-			xfrin_message(&b->xfrin, in.at, in.len);
-		next = list->next;
-		free(list);
+bool build_work(struct build *b, struct chunk **list, size_t *used)
+{
+	*used = 0;
+	while (*list != NULL && !build_is_cancelled(b) &&
+	       (*used < TURN_OCTETS || b->xfrin.verdict != XFRIN_MORE)) {
+		struct chunk *c = *list;
+
+		*used += work_chunk(b, c, TURN_OCTETS - *used);
+		if (c->used < c->len)
+			break;
+		*list = c->next;
+		free(c);
 	}
 	return b->xfrin.verdict != XFRIN_MORE;
 }
 
 /* --- the queue --- */
-
-void build_drop(struct chunk *list)
-{
-	while (list != NULL) {
-		struct chunk *next = list->next;
-
-		free(list);
-		list = next;
-	}
-}
 
 struct chunk *build_take(struct build *b)
 {
@@ -272,13 +299,26 @@ struct chunk *build_take(struct build *b)
 
 	b->head = NULL;
 	b->tail = &b->head;
-	b->queued = 0;
-	if (b->wants_room) {
+	return list;
+}
+
+void build_put_back(struct build *b, struct chunk *rest, size_t used)
+{
+	struct chunk **end = &rest;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = b->head;
+	if (b->head == NULL)
+		b->tail = rest == NULL ? &b->head : end;
+	b->head = rest;
+	b->queued -= used;
+	/* Half of it is left to work on while the loop fetches more. */
+	if (b->wants_room && b->queued <= QUEUE_FULL / 2) {
 		b->wants_room = false;
 		b->has_room = true;
 		builders_post(b);
 	}
-	return list;
 }
 
 int build_push(struct build *b, const void *octets, size_t len)
@@ -290,6 +330,7 @@ int build_push(struct build *b, const void *octets, size_t len)
 		return -ENOMEM;
 	c->next = NULL;
 	c->len = len;
+	c->used = 0;
 	memcpy(c->octets, octets, len);
 	b->last_ns = uv_hrtime();
 	if (b->first_ns == 0)
@@ -319,6 +360,7 @@ int build_open(struct builders *p, const struct build_request *request, const st
 	memset(b, 0, offsetof(struct build, xfrin));
 	b->pool = p;
 	b->request = *request;
+	b->request.gate.stop = &b->cancelled;
 	b->calls = *calls;
 	b->tail = &b->head;
 	b->cutter.carry = b->carry;
@@ -332,7 +374,12 @@ int build_open(struct builders *p, const struct build_request *request, const st
 
 void build_free(struct build *b)
 {
-	build_drop(b->head);
+	while (b->head != NULL) {
+		struct chunk *next = b->head->next;
+
+		free(b->head);
+		b->head = next;
+	}
 	free(b);
 }
 
@@ -347,7 +394,7 @@ void build_end(struct build *b)
 void build_cancel(struct build *b)
 {
 	pthread_mutex_lock(&b->pool->lock);
-	b->cancelled = true;
+	atomic_store_explicit(&b->cancelled, true, memory_order_relaxed);
 	builders_make_runnable(b);
 	pthread_mutex_unlock(&b->pool->lock);
 }

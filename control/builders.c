@@ -51,48 +51,69 @@ static struct build *take_runnable(struct builders *p)
 	return b;
 }
 
-/* Under lock, which is given up while it works. */
+/*
+ * Under lock, which is given up while it works. A turn ends after some octets, and the build goes to the end of the queue:
+ * no transfer keeps a thread from the others, and what happened to it meanwhile is seen.
+ */
 static void work(struct builders *p, struct build *b)
 {
-	bool cancelled = b->cancelled, ended = b->ended, at_end;
 	struct chunk *list = build_take(b);
+	bool ended = b->ended, at_end;
+	size_t used;
 
 	pthread_mutex_unlock(&p->lock);
-	if (cancelled)
-		build_drop(list);
-	at_end = cancelled || build_work(b, list) || ended;
-	if (at_end) {
-		pthread_mutex_lock(&p->lock);
-		b->complete = !cancelled && b->xfrin.verdict == XFRIN_DONE;
-		pthread_mutex_unlock(&p->lock);
-		build_finish(b, cancelled);
-	}
+	at_end = build_work(b, &list, &used);
 	pthread_mutex_lock(&p->lock);
+	at_end |= build_is_cancelled(b) || (ended && list == NULL);
+	build_put_back(b, list, used);
+	if (at_end) {
+		b->complete = !build_is_cancelled(b) && b->xfrin.verdict == XFRIN_DONE;
+		pthread_mutex_unlock(&p->lock);
+		build_finish(b);
+		pthread_mutex_lock(&p->lock);
+	}
 	b->working = false;
 	if (at_end) {
 		b->finished = true;
 		builders_post(b);
-	} else if (b->head != NULL || b->ended || b->cancelled) {
+	} else if (b->head != NULL || b->ended || build_is_cancelled(b)) {
 		builders_make_runnable(b);
 	}
+}
+
+/* Under lock, as above. */
+static bool turn(struct builders *p)
+{
+	struct build *b = take_runnable(p);
+
+	if (b != NULL)
+		work(p, b);
+	return b != NULL;
+}
+
+bool builders_turn(struct builders *p)
+{
+	bool worked;
+
+	pthread_mutex_lock(&p->lock);
+	worked = turn(p);
+	pthread_mutex_unlock(&p->lock);
+	return worked;
 }
 
 static void *thread_main(void *arg)
 {
 	struct builders *p = arg;
-	struct build *b;
 
 	rcu_register_thread();
 	rcu_thread_offline();
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		b = take_runnable(p);
-		if (b != NULL)
-			work(p, b);
-		else if (p->stop)
+		if (turn(p))
+			continue;
+		if (p->stop)
 			break;
-		else
-			pthread_cond_wait(&p->runnable, &p->lock);
+		pthread_cond_wait(&p->runnable, &p->lock);
 	}
 	pthread_mutex_unlock(&p->lock);
 	rcu_unregister_thread();
@@ -200,15 +221,12 @@ static void pool_free(struct builders *p)
 
 int builders_start(const struct builders_env *env, struct builders **out)
 {
-	struct builders *p =
-		calloc(1, sizeof(*p) + (env->threads == 0 ? 1 : env->threads) * sizeof(p->threads[0]));
+	struct builders *p = calloc(1, sizeof(*p) + env->threads * sizeof(p->threads[0]));
 	int ret;
 
 	if (p == NULL)
 		return -ENOMEM;
 	p->env = *env;
-	if (p->env.threads == 0)
-		p->env.threads = 1;
 	p->run_tail = &p->run_head;
 	p->event_tail = &p->event_head;
 	pthread_mutex_init(&p->lock, NULL);

@@ -24,8 +24,8 @@ struct build;
 struct builders_env {
 	uv_loop_t *loop;
 	struct arena *arena;
-	uint64_t key; /* zonetab_key */
-	unsigned threads;
+	uint64_t key;	  /* zonetab_key */
+	unsigned threads; /* 0, for tests: what they do is done by builders_turn */
 	/* CPUs that packet workers own: builder threads keep away from them if any other CPU is left. */
 	const uint16_t *worker_cpus;
 	unsigned worker_cpu_cnt;
@@ -42,7 +42,7 @@ struct build_request {
 	/* IXFR: our version, which the caller holds (snapshot_hold) until the build has ended. Otherwise NULL. */
 	const struct snapshot *base;
 	struct builder_limits limits;
-	struct gate_request gate;
+	struct gate_request gate; /* stop is set here */
 	/* The transaction whose request has been signed; the builder threads' until done. NULL: nothing is signed. */
 	struct tsig *tsig;
 	uint64_t keep_max; /* octets of differences to keep; 0: none */

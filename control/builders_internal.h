@@ -4,6 +4,7 @@
 #include "control/builders.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "control/tally.h"
 #include "dataplane/dns/cutter.h"
@@ -25,12 +26,13 @@ struct build {
 	bool queued_to_run;
 	bool working; /* a thread has it */
 	bool ended;   /* by the loop */
-	bool cancelled;
 	bool wants_room;
 	bool has_room;
 	bool complete; /* the stream is; the snapshot is being made */
 	bool finished; /* result is complete; only the loop touches the build from now on */
 	bool in_events;
+
+	atomic_bool cancelled; /* written by the loop, looked at by the thread that works on it, often */
 
 	/* The thread that works on it only; handed from one to the next through the lock. */
 	struct builder *builder;
@@ -65,17 +67,31 @@ struct builders {
 void builders_post(struct build *b);
 void builders_make_runnable(struct build *b);
 
-/* build.c, under lock: all that is queued, oldest first; the loop hears that there is room if it waits for it. */
+/*
+ * builders.c: one turn of a builder thread, for the build whose turn it is. False: there is none. Also for tests, which
+ * may have no threads.
+ */
+bool builders_turn(struct builders *p);
+
+/* build.c, under lock: all that is queued, oldest first. */
 struct chunk *build_take(struct build *b);
 
-/* build.c, on the thread that works on b. Frees the list. Returns whether the transfer has come to its end. */
-bool build_work(struct build *b, struct chunk *list);
+/* build.c, under lock: of what was taken, rest has not been used. The loop hears that there is room if it waits for it. */
+void build_put_back(struct build *b, struct chunk *rest, size_t used);
+
+/*
+ * build.c, on the thread that works on b: what is at the front of *list, as much as one turn takes; less if b is
+ * cancelled. *list: the rest; *used: octets. Returns whether the transfer has come to its end.
+ */
+bool build_work(struct build *b, struct chunk **list, size_t *used);
 
 /* build.c, on the same thread: the stream is at its end, by itself or not. Fills the result. */
-void build_finish(struct build *b, bool cancelled);
+void build_finish(struct build *b);
 
-/* build.c: without looking at them. */
-void build_drop(struct chunk *list);
+static inline bool build_is_cancelled(const struct build *b)
+{
+	return atomic_load_explicit(&b->cancelled, memory_order_relaxed);
+}
 
 /* build.c: nobody has it any more. */
 void build_free(struct build *b);

@@ -56,9 +56,11 @@ __attribute__((format(printf, 2, 3))) static void find_fault(struct gate_report 
 	va_end(ap);
 }
 
-static void inspect_zonemd(const struct snapshot *s, bool required, struct gate_report *out)
+static void inspect_zonemd(const struct snapshot *s, const struct gate_request *request,
+			   struct gate_report *out)
 {
-	enum zonemd_verdict v = zonemd_verify(s, NULL);
+	enum zonemd_verdict v = zonemd_verify(s, request->stop, NULL);
+	bool required = request->zonemd == GATE_REQUIRE;
 
 	/* That there is none, or none we can read, is no fault unless there has to be one. */
 	if (v == ZONEMD_VERIFIED || (!required && (v == ZONEMD_NONE || v == ZONEMD_UNSUPPORTED)))
@@ -102,7 +104,7 @@ void gate_inspect(const struct snapshot *s, const struct gate_request *request, 
 	if (request->dnssec != GATE_OFF)
 		inspect_dnssec(s, request, now_s, out);
 	if (request->zonemd != GATE_OFF)
-		inspect_zonemd(s, request->zonemd == GATE_REQUIRE, out);
+		inspect_zonemd(s, request, out);
 }
 
 bool gate_is_signed(const struct snapshot *s)

@@ -20,6 +20,8 @@ struct gate_request {
 	uint8_t zonemd;	 /* enum gate_policy; a hash over all records, whatever the change was */
 	uint8_t dnssec;	 /* enum gate_policy; a look at the apex */
 	bool was_signed; /* the version served has a DNSKEY set */
+	/* Soon after it has become true the report is of no use; NULL: it never does. */
+	const atomic_bool *stop;
 };
 
 #define GATE_TEXT_CAP 160

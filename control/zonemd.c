@@ -271,17 +271,27 @@ enum zonemd_verdict zonemd_finish(struct zonemd *z, struct zonemd_report *report
 	return v;
 }
 
+struct walk {
+	struct zonemd *z;
+	const atomic_bool *stop;
+};
+
 static int walk(const struct snapshot_record *record, void *arg)
 {
-	return zonemd_record(arg, record);
+	const struct walk *w = arg;
+
+	if (w->stop != NULL && atomic_load_explicit(w->stop, memory_order_relaxed))
+		return -ECANCELED;
+	return zonemd_record(w->z, record);
 }
 
-enum zonemd_verdict zonemd_verify(const struct snapshot *s, struct zonemd_report *report)
+enum zonemd_verdict zonemd_verify(const struct snapshot *s, const atomic_bool *stop,
+				  struct zonemd_report *report)
 {
 	struct zonemd *z = zonemd_new(snapshot_apex_name(s));
 	enum zonemd_verdict v = ZONEMD_NO_MEMORY;
 
-	if (z != NULL && snapshot_walk(s, walk, z) >= 0)
+	if (z != NULL && snapshot_walk(s, walk, &(struct walk){z, stop}) >= 0)
 		v = zonemd_finish(z, report);
 	zonemd_free(z);
 	return v;

@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "dataplane/zone/snapshot.h"
 
 enum zonemd_verdict {
@@ -34,9 +36,11 @@ struct zonemd_report {
 
 /*
  * Takes as long as hashing the zone does: for builder threads. The caller may read the snapshot for that long (its
- * own, not yet published, or held). report may be NULL.
+ * own, not yet published, or held). report may be NULL. Soon after *stop (may be NULL) has become true, whoever sets it,
+ * it ends with ZONEMD_NO_MEMORY.
  */
-enum zonemd_verdict zonemd_verify(const struct snapshot *s, struct zonemd_report *report);
+enum zonemd_verdict zonemd_verify(const struct snapshot *s, const atomic_bool *stop,
+				  struct zonemd_report *report);
 
 /* "its digest is another one", for log lines. */
 const char *zonemd_verdict_text(enum zonemd_verdict v);

@@ -217,6 +217,7 @@ static int note_dependents(struct builder *b, const struct owner *o, unsigned be
 	const uint8_t *rel = o->lower;
 	struct owner cut;
 	unsigned top;
+	int rc;
 
 	if ((before ^ after) & (ENTRY_CUT | ENTRY_DNAME) && has_children) {
 		b->rescan = true;
@@ -244,8 +245,9 @@ static int note_dependents(struct builder *b, const struct owner *o, unsigned be
 					     (size_t)o->rel_len - o->off[top]);
 		return 0;
 	}
-	if (b->cut.len > 0 && glue_update_list(b, &b->cut) < 0)
-		return -ENOMEM;
+	rc = b->cut.len == 0 ? 0 : glue_update_list(b, &b->cut);
+	if (rc < 0)
+		return rc;
 	if (after & ENTRY_CUT && b->ns_inside)
 		return name_list_add(&b->cut, rel, o->rel_len);
 	return 0;

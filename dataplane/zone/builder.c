@@ -25,6 +25,7 @@ static const char *const verdict_text[] = {
 	[BUILDER_DELETE_ABSENT] = "deletion of a record that does not exist",
 	[BUILDER_ADD_PRESENT] = "addition of a record that exists already",
 	[BUILDER_LIMIT_NAME] = "more record sets at one name than can be stored",
+	[BUILDER_CANCELLED] = "cancelled",
 };
 
 const char *builder_verdict_text(enum builder_verdict v)
@@ -45,6 +46,8 @@ enum builder_verdict builder_draft_error(struct builder *b, int rc, const struct
 {
 	if (rc == 0)
 		return BUILDER_OK;
+	if (rc == -ECANCELED)
+		return builder_fail(b, BUILDER_CANCELLED, o->orig, 0);
 	return builder_fail(b, rc == -E2BIG ? BUILDER_LIMIT_NAME : BUILDER_NO_MEMORY, o->orig, 0);
 }
 
@@ -200,6 +203,11 @@ struct builder *builder_new(struct arena *arena, uint64_t key, const uint8_t *ap
 free_builder:
 	builder_free(b);
 	return NULL;
+}
+
+void builder_watch(struct builder *b, const atomic_bool *stop)
+{
+	b->stop = stop;
 }
 
 void builder_free(struct builder *b)

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "dataplane/zone/snapshot.h"
 
 struct arena;
@@ -35,6 +37,7 @@ enum builder_verdict {
 	BUILDER_DELETE_ABSENT, /* builder_del of a record that is not there */
 	BUILDER_ADD_PRESENT,   /* builder_add to a base snapshot of a record that is there already */
 	BUILDER_LIMIT_NAME,    /* more record sets at one name than an entry holds: about 7,000 */
+	BUILDER_CANCELLED,     /* builder_watch */
 };
 
 /* 0: none. */
@@ -65,6 +68,12 @@ struct builder_report {
  */
 struct builder *builder_new(struct arena *arena, uint64_t key, const uint8_t *apex,
 			    const struct snapshot *base, const struct builder_limits *limits);
+
+/*
+ * Soon after *stop has become true, whoever sets it, everything ends with BUILDER_CANCELLED: to finish a large zone takes
+ * seconds. It lives longer than the builder.
+ */
+void builder_watch(struct builder *b, const atomic_bool *stop);
 
 /*
  * Adds or deletes one record of class IN: absolute owner, valid uncompressed record data (rdata.h). Copied.

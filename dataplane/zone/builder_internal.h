@@ -60,9 +60,10 @@ struct builder {
 	struct line *line; /* NULL once the draft was committed */
 	const struct snapshot *base;
 	uint64_t key;
-	bool edit;	/* made from a base: strict, and edits are kept until finish */
-	bool rescan;	/* full: a cut or DNAME arrived after names below it */
-	bool ns_inside; /* the NS set encoded last has targets at or below its owner */
+	bool edit;		 /* made from a base: strict, and edits are kept until finish */
+	bool rescan;		 /* full: a cut or DNAME arrived after names below it */
+	const atomic_bool *stop; /* or NULL; builder_watch */
+	bool ns_inside;		 /* the NS set encoded last has targets at or below its owner */
 	enum builder_verdict verdict;
 	struct builder_limits limits;
 	struct builder_report report;
@@ -109,7 +110,13 @@ static inline const struct entry *owner_find(const struct builder *b, const stru
 enum builder_verdict builder_fail(struct builder *b, enum builder_verdict v, const uint8_t *owner,
 				  uint16_t type);
 
-/* From the return value of a draft function. */
+/* Looked at once for each name, block or cut, wherever a loop may take long. */
+static inline bool builder_is_stopped(const struct builder *b)
+{
+	return b->stop != NULL && atomic_load_explicit(b->stop, memory_order_relaxed);
+}
+
+/* From the return value of a draft function, or -ECANCELED. */
 enum builder_verdict builder_draft_error(struct builder *b, int rc, const struct owner *o);
 
 /* arrive.c: full builds. A record in order of arrival; what waits, the late ones too, is applied by arrivals_end. */

@@ -163,7 +163,8 @@ enum builder_verdict edits_apply(struct builder *b)
 	for (uint32_t i = 0; i < e->owner_cnt; i++)
 		order[start[e->owners[i].depth]++] = i;
 	for (uint32_t i = 0; i < e->owner_cnt && v == BUILDER_OK; i++)
-		v = apply_owner(b, &e->owners[order[i]]);
+		v = builder_is_stopped(b) ? builder_fail(b, BUILDER_CANCELLED, b->apex_orig, 0)
+					  : apply_owner(b, &e->owners[order[i]]);
 	free(order);
 	return v;
 }

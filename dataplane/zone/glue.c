@@ -169,7 +169,9 @@ int glue_update_list(struct builder *b, struct name_list *list)
 		qsort_r(v, cnt, sizeof(*v), compare_names, list->octets);
 	for (i = 0; i < cnt && rc == 0; i++)
 		if (i == 0 || compare_names(&v[i - 1], &v[i], list->octets) != 0)
-			rc = glue_update(b, list->octets + v[i] + 1, list->octets[v[i]]);
+			rc = builder_is_stopped(b)
+				     ? -ECANCELED
+				     : glue_update(b, list->octets + v[i] + 1, list->octets[v[i]]);
 	free(v);
 	list->len = 0;
 	return rc;

@@ -120,7 +120,7 @@ int occlude_all(struct builder *b)
 		return -ENOMEM;
 	while (rc == 0 &&
 	       (blk = tree_next_block(b->draft.base, &b->draft.tree[BLOCK_NAMES], &key, &done)) != NULL) {
-		rc = occlude_block(b, at, hashes, cnt);
+		rc = builder_is_stopped(b) ? -ECANCELED : occlude_block(b, at, hashes, cnt);
 		at = key;
 	}
 	free(hashes);

@@ -238,6 +238,43 @@ static void records_in_any_order_make_the_same_zone(void **state)
 	test_arena_free(arena);
 }
 
+/* Late records, cuts, and names below cuts that come later: each wants work at the end, and none is done. */
+static void a_cancelled_zone_is_left_where_it_is(void **state)
+{
+	enum { NAMES = 2000 };
+	struct arena *arena = test_arena();
+
+	(void)state;
+	for (unsigned edit = 0; edit < 2; edit++) {
+		struct builder *b = begin(arena);
+		struct builder_report report;
+		struct snapshot *s = NULL, *n = NULL;
+		atomic_bool stop = false;
+		char text[40];
+
+		if (edit) {
+			s = end(b, &report);
+			b = builder_new(arena, MODEL_KEY, snapshot_apex_name(s), s, NULL);
+		}
+		builder_watch(b, &stop);
+		for (unsigned i = 0; i < NAMES; i++) {
+			snprintf(text, sizeof(text), "n%u.c.example.", i);
+			add_address(b, text, i);
+			add_address(b, "a.example.", i);
+		}
+		add_server(b, "c.example.", 0);
+		stop = true;
+		assert_int_equal(builder_finish(b, &n, &report), BUILDER_CANCELLED);
+		assert_null(n);
+		/* A full build has applied most names as they came. */
+		assert_in_range(report.handled, 0, edit ? 0 : 5 * NAMES / 2);
+		builder_free(b);
+		if (s != NULL)
+			snapshot_retire(s);
+	}
+	test_arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +284,7 @@ int main(void)
 		cmocka_unit_test(late_records_of_both_trees_are_kept_apart),
 		cmocka_unit_test(alternating_names_without_end_are_refused_on_the_way),
 		cmocka_unit_test(records_in_any_order_make_the_same_zone),
+		cmocka_unit_test(a_cancelled_zone_is_left_where_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
