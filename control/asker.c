@@ -1,12 +1,48 @@
 #include "control/asker.h"
 
+#include "dataplane/dns/query.h"
+
 #include <time.h>
+
+/* What the OPT of a signed request says, for responses that are made here. */
+struct client_edns {
+	bool has_opt;
+	bool dnssec_ok;
+	size_t payload; /* the largest response over UDP */
+};
 
 static bool may_be_signed(const struct answer_job *job)
 {
 	return job->len >= DNS_HEADER_LEN && wire_load16(job->msg + 10) != 0 &&
 	       (wire_load16(job->msg + 2) & (DNS_FLAG_QR | DNS_OPCODE_MASK)) == DNS_OPCODE_QUERY
 											<< DNS_OPCODE_SHIFT;
+}
+
+static struct client_edns read_edns(const struct asker *a, const struct answer_job *job)
+{
+	size_t ours = answer_udp_payload(&config_now(a->config)->answer, job->family);
+	struct query q;
+	enum query_verdict v = query_parse(job->msg, job->len, &q);
+
+	/* Of a malformed one what could be read. */
+	if ((v != QUERY_OK && v != QUERY_FORMERR) || !q.has_opt)
+		return (struct client_edns){.payload = QUERY_PAYLOAD_MIN};
+	return (struct client_edns){true, q.dnssec_ok, q.payload < ours ? q.payload : ours};
+}
+
+/* RFC 6891 6.1.1: OPT in a response if there was one in the request. msg: header and question, of *len octets. */
+static void put_opt(const struct asker *a, const struct answer_job *job, const struct client_edns *edns,
+		    size_t *len)
+{
+	struct wire_out w = wire_out_init(job->msg + *len, job->cap - *len);
+
+	wire_put8(&w, 0);
+	wire_put16(&w, DNS_TYPE_OPT);
+	wire_put16(&w, answer_udp_payload(&config_now(a->config)->answer, job->family));
+	wire_put32(&w, edns->dnssec_ok ? QUERY_OPT_DO : 0);
+	wire_put16(&w, 0);
+	wire_store16(job->msg + 10, 1);
+	*len += wire_out_len(&w);
 }
 
 /* Cuts a message down to header and question. Returns its length, 0: the question cannot be read. */
@@ -25,12 +61,13 @@ static size_t cut_to_question(uint8_t *msg, size_t len)
 }
 
 /*
- * RFC 8945 5.3.2: header and question with the error, and the TSIG that says which unless it is FORMERR (5.2). False: there
+ * RFC 8945 5.3.2: header and question with the error, OPT if there was one, and the TSIG that says which unless it is FORMERR (5.2). False: there
  * is no question to cut to, which the engine answers as malformed.
  */
 static bool respond_error(const struct asker *a, struct tsig *tsig, struct answer_job *job, uint64_t now_s)
 {
 	uint16_t flags = (uint16_t)(wire_load16(job->msg + 2) & DNS_FLAG_RD);
+	struct client_edns edns = read_edns(a, job);
 	size_t len = cut_to_question(job->msg, job->len);
 
 	if (len == 0)
@@ -40,6 +77,8 @@ static bool respond_error(const struct asker *a, struct tsig *tsig, struct answe
 	/* Who sends these may be anybody, and somebody else have the response. */
 	if (answer_error_limited(a->engine, job))
 		return true;
+	if (edns.has_opt)
+		put_opt(a, job, &edns, &len);
 	if (tsig_sign_error(tsig, job->msg, job->cap, now_s, &len) < 0)
 		return true;
 	job->len = (uint32_t)len;
@@ -96,33 +135,31 @@ static void begin_transfer(struct asker *a, struct tsig *tsig, struct answer_job
 		job->verdict = len > 0 ? ANSWER_SEND : ANSWER_DROP;
 }
 
-/*
- * RFC 8945 5.3: a datagram that the signature would make too long is cut and says so, with RCODE 0. payload: what the client
- * takes.
- */
-static void sign(struct tsig *tsig, struct answer_job *job, size_t payload, uint64_t now_s)
+/* RFC 8945 5.3: down to the question, with TC and RCODE 0. OPT stays, unless there is no room for it. Returns the length. */
+static size_t truncate_signed(const struct asker *a, struct answer_job *job, const struct client_edns *edns,
+			      size_t tsig_len)
+{
+	uint16_t flags = (uint16_t)(wire_load16(job->msg + 2) & ~DNS_RCODE_MASK);
+	size_t len = cut_to_question(job->msg, job->len);
+
+	wire_store16(job->msg + 2, (uint16_t)(flags | DNS_FLAG_TC));
+	if (len > 0 && edns->has_opt && len + QUERY_OPT_LEN + tsig_len <= edns->payload)
+		put_opt(a, job, edns, &len);
+	return len;
+}
+
+static void sign(const struct asker *a, struct tsig *tsig, struct answer_job *job,
+		 const struct client_edns *edns, uint64_t now_s)
 {
 	size_t len = job->len;
 
 	if (tsig->verdict != TSIG_OK)
 		return;
-	if (job->transport == ANSWER_UDP && len + tsig_room(tsig) > payload) {
-		uint16_t flags = (uint16_t)(wire_load16(job->msg + 2) & ~DNS_RCODE_MASK);
-
-		len = cut_to_question(job->msg, len);
-		wire_store16(job->msg + 2, (uint16_t)(flags | DNS_FLAG_TC));
-	}
+	if (job->transport == ANSWER_UDP && len + tsig_room(tsig) > edns->payload)
+		len = truncate_signed(a, job, edns, tsig_room(tsig));
 	if (len == 0 || tsig_sign_response(tsig, job->msg, job->cap, now_s, &len) < 0)
 		job->verdict = ANSWER_DROP;
 	job->len = (uint32_t)len;
-}
-
-/* The request is only header, question and OPT by now; of what OPT allows no more than we send anyhow. */
-static size_t payload_of(const struct asker *a, const struct answer_job *job)
-{
-	return job->len >= DNS_HEADER_LEN && wire_load16(job->msg + 10) != 0
-		       ? answer_udp_payload(&a->config->answer, job->family)
-		       : QUERY_PAYLOAD_MIN;
 }
 
 void asker_ask(struct asker *a, struct answer_job *job, const union config_sockaddr *client,
@@ -131,8 +168,8 @@ void asker_ask(struct asker *a, struct answer_job *job, const union config_socka
 	struct answer_job *jobs[] = {job};
 	uint64_t now_s = (uint64_t)time(NULL);
 	struct tsig tsig = {.verdict = TSIG_NONE};
+	struct client_edns edns = {.payload = QUERY_PAYLOAD_MIN};
 	uint32_t cap = job->cap;
-	size_t payload;
 
 	job->family = client->sa.sa_family == AF_INET ? 4 : 6;
 	if (job->family == 4)
@@ -141,7 +178,8 @@ void asker_ask(struct asker *a, struct answer_job *job, const union config_socka
 		memcpy(job->client, &client->in6.sin6_addr, 16);
 	answer_engine_read_clock(a->engine);
 	if (check_signature(a, &tsig, job, now_s)) {
-		payload = payload_of(a, job);
+		if (tsig.verdict == TSIG_OK)
+			edns = read_edns(a, job);
 		job->cap = cap - (uint32_t)tsig_room(&tsig);
 		answer_engine_trust(a->engine, tsig.verdict == TSIG_OK);
 		answer_burst(a->engine, jobs, 1);
@@ -149,7 +187,7 @@ void asker_ask(struct asker *a, struct answer_job *job, const union config_socka
 		if (job->verdict == ANSWER_TRANSFER)
 			begin_transfer(a, &tsig, job, client, tls, now_ms, transfer);
 		else if (job->verdict == ANSWER_SEND)
-			sign(&tsig, job, payload, now_s);
+			sign(a, &tsig, job, &edns, now_s);
 	}
 	tsig_fini(&tsig);
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
 from lab_wire import soa_serial
-from primary import ScriptedPrimary, framed, message, soa, whole
+from primary import TXT, Record, ScriptedPrimary, framed, message, soa, whole
 from signer import (ALGORITHM, KEY, OTHER, OTHER_SECRET, SECRET, Signer, SigningPrimary, good, key_file, signed_stream)
 
 import dns.exception
@@ -457,6 +457,51 @@ def test_every_signed_question_is_answered_signed_on_every_way(net):
                 continue
             raise AssertionError(f"{error} was expected: {how}")
     assert daemon.counter("net", "signed_requests") >= 16
+
+
+def test_signed_answers_fit_what_the_client_takes_and_have_its_opt(net):
+    primary, _ = begin(net)
+    zone = primary.zone(ZONE, 2)
+    for octets in (430, 520, 900, 1170):
+        # Beside it are 55 octets of question and record, and 11 of OPT; a signature takes some 90.
+        zone.records.append(Record(f"t{octets}.{ZONE}", TXT, b"".join(
+            bytes([len(s)]) + s for s in (b"x" * min(255, octets - i - 1) for i in range(0, octets, 256)))))
+    notify(net, 2)
+    net.wait_serial(ZONE, 2)
+    for octets, payload, limit, whole_answer in ((430, None, 512, False), (430, 512, 512, False), (430, 600, 600, True),
+                                                 (520, 600, 600, False), (900, 1232, 1232, True), (1170, 1232, 1232, False),
+                                                 (1170, 4096, 1232, False), (430, 50, 512, False)):
+        for want_do in (False, True) if payload is not None else (False,):
+            query = dns.message.make_query(f"t{octets}.{ZONE}", "TXT", use_edns=payload and 0, payload=payload,
+                                           want_dnssec=want_do)
+            query.use_tsig({dns.name.from_text(KEY): dns.tsig.Key(KEY, SECRET, ALGORITHM)}, dns.name.from_text(KEY))
+            for how in ({}, {"ns": "sec"}):
+                wire = net.exchange(query.to_wire(), **how)
+                reply = dns.message.from_wire(wire, keyring=query.keyring, request_mac=query.mac)
+                assert reply.had_tsig and reply.rcode() == dns.rcode.NOERROR, reply
+                assert len(wire) <= limit, (octets, payload, len(wire))
+                assert bool(reply.answer) == whole_answer == (not reply.flags & dns.flags.TC), (octets, payload, len(wire))
+                check_opt(reply, payload is not None, want_do)
+    for payload in (None, 1232):
+        for key, secret in ((KEY, OTHER_SECRET), (OTHER, OTHER_SECRET)):
+            query = dns.message.make_query(f"t430.{ZONE}", "TXT", use_edns=payload and 0, payload=payload)
+            query.use_tsig({dns.name.from_text(key): dns.tsig.Key(key, secret, ALGORITHM)}, dns.name.from_text(key))
+            wire = net.exchange(query.to_wire())
+            assert rcode(wire) == dns.rcode.NOTAUTH and tsig_of(wire).error in (16, 17)
+            check_opt(dns.message.from_wire(without_tsig(wire)), payload is not None, False)
+
+
+def without_tsig(wire):
+    """The message without the record at its end, which is a TSIG of an error."""
+    at = len(wire) - next(n for n in range(1, len(wire)) if wire[-n:].startswith(dns.name.from_text(KEY).to_wire()) or
+                          wire[-n:].startswith(dns.name.from_text(OTHER).to_wire()))
+    return wire[:10] + struct.pack("!H", struct.unpack("!H", wire[10:12])[0] - 1) + wire[12:at]
+
+
+def check_opt(reply, wanted, want_do):
+    assert (reply.edns == 0) == wanted, reply
+    if wanted:
+        assert reply.payload == 1232 and bool(reply.ednsflags & dns.flags.DO) == want_do, reply
 
 
 if __name__ == "__main__":
