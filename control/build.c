@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "control/rcode.h"
-#include "dataplane/zone/arena.h"
 
 /* Enough to keep a thread busy while the loop does something else; times the transfers that run, it is the bound. */
 #define QUEUE_FULL (1024 * 1024)
@@ -28,17 +27,17 @@ static int sink_begin(void *arg, enum xfrin_form form)
 	struct build *b = arg;
 	const struct builders_env *env = &b->pool->env;
 	bool changes = form == XFRIN_CHANGES;
-	struct arena_info arena;
 
 	b->result.changes = changes;
 	b->keeps = changes && b->request.keep_max > 0;
-	arena_info(env->arena, &arena);
-	tally_init(&b->tally, &b->request.limits, changes, arena.bytes_max);
+	tally_init(&b->tally, &b->request.limits, changes);
 	b->builder = builder_new(env->arena, env->key, b->request.transfer.apex,
 				 changes ? b->request.base : NULL, &b->request.limits);
 	if (b->builder == NULL)
 		return BUILDER_NO_MEMORY;
 	builder_watch(b->builder, &b->cancelled);
+	if (changes)
+		builder_share(b->builder, &b->pool->budget);
 	return BUILDER_OK;
 }
 
@@ -82,6 +81,9 @@ static const char *limit_text(const struct build *b, enum builder_verdict v, cha
 		snprintf(buf, cap, " (transfer-bytes: %llu)", (unsigned long long)l->bytes);
 	else if (v == BUILDER_LIMIT_RRSET)
 		snprintf(buf, cap, " (record-set-records: %u)", l->rrset_records);
+	else if (v == BUILDER_LIMIT_BUDGET)
+		snprintf(buf, cap, " (a quarter of zone-memory: %llu)",
+			 (unsigned long long)b->pool->budget.max);
 	return buf;
 }
 

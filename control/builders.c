@@ -8,6 +8,11 @@
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
+#include "dataplane/zone/arena.h"
+
+/* How much of the memory for zones all differences that are being received may take beside it. */
+#define BUDGET_PART 4
+
 /* --- the builder threads' side --- */
 
 void builders_post(struct build *b)
@@ -222,11 +227,14 @@ static void pool_free(struct builders *p)
 int builders_start(const struct builders_env *env, struct builders **out)
 {
 	struct builders *p = calloc(1, sizeof(*p) + env->threads * sizeof(p->threads[0]));
+	struct arena_info arena;
 	int ret;
 
 	if (p == NULL)
 		return -ENOMEM;
 	p->env = *env;
+	arena_info(env->arena, &arena);
+	p->budget.max = arena.bytes_max / BUDGET_PART;
 	p->run_tail = &p->run_head;
 	p->event_tail = &p->event_head;
 	pthread_mutex_init(&p->lock, NULL);

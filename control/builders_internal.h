@@ -48,7 +48,8 @@ struct build {
 
 struct builders {
 	struct builders_env env;
-	uv_async_t wake; /* builder threads -> loop */
+	uv_async_t wake;	      /* builder threads -> loop */
+	struct builder_budget budget; /* for differences, which wait on the heap until they have all come */
 	void (*closed)(void *arg);
 	void *closed_arg;
 

@@ -8,9 +8,9 @@
  */
 #define OWNER_OCTETS_MAX (16 * 1024 * 1024)
 
-void tally_init(struct tally *t, const struct builder_limits *limits, bool changes, uint64_t changes_max)
+void tally_init(struct tally *t, const struct builder_limits *limits, bool changes)
 {
-	*t = (struct tally){.limits = *limits, .changes = changes, .changes_max = changes_max};
+	*t = (struct tally){.limits = *limits, .changes = changes};
 }
 
 static bool exceeds(uint64_t value, uint64_t limit, bool changes)
@@ -51,7 +51,5 @@ enum builder_verdict tally_record(struct tally *t, const uint8_t *owner, uint16_
 		return BUILDER_LIMIT_RRSET;
 	if (t->owner_octets > OWNER_OCTETS_MAX)
 		return BUILDER_LIMIT_MESSAGE;
-	if (t->changes && t->changes_max != 0 && t->octets > t->changes_max)
-		return BUILDER_NO_MEMORY;
 	return BUILDER_OK;
 }

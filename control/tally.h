@@ -10,8 +10,7 @@
 
 struct tally {
 	struct builder_limits limits;
-	uint64_t changes_max; /* octets of an IXFR, which are kept until its end; 0: none */
-	bool changes;	      /* IXFR: a change of everything deletes and adds every record */
+	bool changes; /* IXFR: a change of everything deletes and adds every record */
 	uint64_t records;
 	uint64_t octets; /* uncompressed: owner, 10 octets, data */
 	/* Records with the same owner in a row, and those of them that also have the same type in a row. */
@@ -22,7 +21,7 @@ struct tally {
 	uint8_t owner[NAME_LEN_MAX];
 };
 
-void tally_init(struct tally *t, const struct builder_limits *limits, bool changes, uint64_t changes_max);
+void tally_init(struct tally *t, const struct builder_limits *limits, bool changes);
 
 /* Counts one record. BUILDER_OK, or the limit that it breaks. */
 enum builder_verdict tally_record(struct tally *t, const uint8_t *owner, uint16_t type, uint16_t rdata_len);

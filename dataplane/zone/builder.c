@@ -25,6 +25,8 @@ static const char *const verdict_text[] = {
 	[BUILDER_DELETE_ABSENT] = "deletion of a record that does not exist",
 	[BUILDER_ADD_PRESENT] = "addition of a record that exists already",
 	[BUILDER_LIMIT_NAME] = "more record sets at one name than can be stored",
+	[BUILDER_LIMIT_EDITS] = "differences that take more memory than the whole zone would",
+	[BUILDER_LIMIT_BUDGET] = "no room for differences beside those of other transfers",
 	[BUILDER_CANCELLED] = "cancelled",
 };
 
@@ -198,6 +200,8 @@ struct builder *builder_new(struct arena *arena, uint64_t key, const uint8_t *ap
 	if ((base == NULL ? plant_names(b) : take_base(b, base, own_line)) < 0)
 		goto free_builder;
 	b->edit = base != NULL;
+	if (base != NULL)
+		b->edits.held_max = EDITS_HELD_FREE + EDITS_HELD_BASES * base->info.bytes;
 	limits_set(b, limits != NULL ? limits : &builder_limits_none);
 	return b;
 free_builder:
@@ -208,6 +212,11 @@ free_builder:
 void builder_watch(struct builder *b, const atomic_bool *stop)
 {
 	b->stop = stop;
+}
+
+void builder_share(struct builder *b, struct builder_budget *budget)
+{
+	b->edits.budget = budget;
 }
 
 void builder_free(struct builder *b)
@@ -276,7 +285,7 @@ static enum builder_verdict take(struct builder *b, const uint8_t *owner, uint16
 	if (!b->edit)
 		return builder_fail(b, BUILDER_DELETE_ABSENT, owner, type);
 	if (edits_add(b, &o, owner, type, ttl, rdata, rdata_len, del) < 0)
-		return builder_fail(b, BUILDER_NO_MEMORY, owner, type);
+		return builder_fail(b, b->edits.refused, owner, type);
 	return check_edits(b, owner, type);
 }
 

@@ -37,6 +37,8 @@ enum builder_verdict {
 	BUILDER_DELETE_ABSENT, /* builder_del of a record that is not there */
 	BUILDER_ADD_PRESENT,   /* builder_add to a base snapshot of a record that is there already */
 	BUILDER_LIMIT_NAME,    /* more record sets at one name than an entry holds: about 7,000 */
+	BUILDER_LIMIT_EDITS,   /* edits that take more memory than a full build would */
+	BUILDER_LIMIT_BUDGET,  /* edits for which the budget has no room: builder_share */
 	BUILDER_CANCELLED,     /* builder_watch */
 };
 
@@ -74,6 +76,18 @@ struct builder *builder_new(struct arena *arena, uint64_t key, const uint8_t *ap
  * seconds. It lives longer than the builder.
  */
 void builder_watch(struct builder *b, const atomic_bool *stop);
+
+/*
+ * Memory outside of the arena for the edits of all builders that share it, each until it is freed. Those of one builder
+ * may take 64 MiB and twice what its base takes in any case.
+ */
+struct builder_budget {
+	uint64_t max;	       /* octets; immutable */
+	_Atomic uint64_t used; /* written by all builders */
+};
+
+/* Before the first record. The budget lives longer than the builder. */
+void builder_share(struct builder *b, struct builder_budget *budget);
 
 /*
  * Adds or deletes one record of class IN: absolute owner, valid uncompressed record data (rdata.h). Copied.

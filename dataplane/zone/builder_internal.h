@@ -39,7 +39,15 @@ struct edits {
 	uint32_t owner_cnt, owner_cap, cnt, cap, slot_cnt;
 	uint64_t adds, dels, add_octets, del_octets; /* octets as the builder's limit counts them */
 	size_t len, size;
+	uint64_t held;		       /* octets allocated */
+	uint64_t held_max;	       /* 0: any */
+	struct builder_budget *budget; /* or NULL */
+	enum builder_verdict refused;  /* why a function here has failed */
 };
+
+/* What the edits of one builder may hold, in octets and in times what the base takes. */
+#define EDITS_HELD_FREE	 (UINT64_C(64) << 20)
+#define EDITS_HELD_BASES 2
 
 /* A list of edits may be so many times as long as the zone may be large; a list up to EDITS_FREE always. */
 #define EDITS_PER_RECORD 4

@@ -8,17 +8,52 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static int grow(void **v, uint32_t cnt, uint32_t *cap, size_t item)
+static int refuse(struct edits *e, enum builder_verdict why)
+{
+	e->refused = why;
+	return -ENOMEM;
+}
+
+/* From now on e holds more octets. */
+static int hold(struct edits *e, uint64_t more)
+{
+	struct builder_budget *budget = e->budget;
+
+	if (e->held_max != 0 && e->held + more > e->held_max)
+		return refuse(e, BUILDER_LIMIT_EDITS);
+	if (budget != NULL &&
+	    atomic_fetch_add_explicit(&budget->used, more, memory_order_relaxed) + more > budget->max) {
+		atomic_fetch_sub_explicit(&budget->used, more, memory_order_relaxed);
+		return refuse(e, BUILDER_LIMIT_BUDGET);
+	}
+	e->held += more;
+	return 0;
+}
+
+/* v, of size octets, gets next; what it cannot get is not held either, and goes with the rest. */
+static int resize(struct edits *e, void **v, size_t size, size_t next)
+{
+	void *p;
+
+	if (hold(e, next - size) < 0)
+		return -ENOMEM;
+	p = realloc(*v, next);
+	if (p == NULL)
+		return refuse(e, BUILDER_NO_MEMORY);
+	*v = p;
+	return 0;
+}
+
+static int grow(struct edits *e, void **v, uint32_t cnt, uint32_t *cap, size_t item)
 {
 	uint32_t next = *cap == 0 ? 16 : *cap * 2;
-	void *p;
 
 	if (cnt < *cap)
 		return 0;
-	p = next < *cap ? NULL : realloc(*v, next * item);
-	if (p == NULL)
+	if (next < *cap)
+		return refuse(e, BUILDER_NO_MEMORY);
+	if (resize(e, v, *cap * item, next * item) < 0)
 		return -ENOMEM;
-	*v = p;
 	*cap = next;
 	return 0;
 }
@@ -27,11 +62,11 @@ static int keep_octets(struct edits *e, const uint8_t *p, size_t len, uint32_t *
 {
 	if (len > e->size - e->len) {
 		size_t size = (e->len + len) * 2 + 512;
-		uint8_t *octets = size > UINT32_MAX ? NULL : realloc(e->octets, size);
 
-		if (octets == NULL)
+		if (size > UINT32_MAX)
+			return refuse(e, BUILDER_NO_MEMORY);
+		if (resize(e, (void **)&e->octets, e->size, size) < 0)
 			return -ENOMEM;
-		e->octets = octets;
 		e->size = size;
 	}
 	if (len > 0)
@@ -48,9 +83,11 @@ static int grow_slots(struct edits *e)
 
 	if (e->owner_cnt < e->slot_cnt / 2)
 		return 0;
+	if (hold(e, (uint64_t)(cnt - e->slot_cnt) * sizeof(*slots)) < 0)
+		return -ENOMEM;
 	slots = calloc(cnt, sizeof(*slots));
 	if (slots == NULL)
-		return -ENOMEM;
+		return refuse(e, BUILDER_NO_MEMORY);
 	for (uint32_t i = 0; i < e->owner_cnt; i++) {
 		uint32_t at = (uint32_t)e->owners[i].hash & (cnt - 1);
 
@@ -77,7 +114,7 @@ struct edit_owner *edits_owner(struct edits *e, const struct owner *o, const uin
 		if (eo->hash == o->hash[0] && name_equal(e->octets + eo->name, name))
 			return eo;
 	}
-	if (grow((void **)&e->owners, e->owner_cnt, &e->owner_cap, sizeof(*e->owners)) < 0)
+	if (grow(e, (void **)&e->owners, e->owner_cnt, &e->owner_cap, sizeof(*e->owners)) < 0)
 		return NULL;
 	eo = &e->owners[e->owner_cnt];
 	*eo = (struct edit_owner){.hash = o->hash[0], .depth = o->rel_labels};
@@ -94,7 +131,7 @@ int edits_add(struct builder *b, const struct owner *o, const uint8_t *name, uin
 	struct edit_owner *eo = edits_owner(e, o, name);
 	struct edit *edit;
 
-	if (eo == NULL || grow((void **)&e->v, e->cnt, &e->cap, sizeof(*e->v)) < 0)
+	if (eo == NULL || grow(e, (void **)&e->v, e->cnt, &e->cap, sizeof(*e->v)) < 0)
 		return -ENOMEM;
 	edit = &e->v[e->cnt];
 	*edit = (struct edit){.ttl = ttl, .type = type, .len = len, .del = del};
@@ -175,5 +212,7 @@ void edits_fini(struct edits *e)
 	free(e->v);
 	free(e->slots);
 	free(e->octets);
+	if (e->budget != NULL)
+		atomic_fetch_sub_explicit(&e->budget->used, e->held, memory_order_relaxed);
 	*e = (struct edits){0};
 }

@@ -78,14 +78,14 @@ static struct build *open_build(struct rig *r, struct outcome *o)
 	return b;
 }
 
-static void put_soa(struct message *m)
+static void put_soa(struct message *m, uint32_t serial)
 {
 	uint8_t *at = message_record(m, 6, "example.", DNS_TYPE_SOA, DNS_CLASS_IN, 300);
 
 	message_name(m, "ns.example.");
 	message_name(m, "root.example.");
 	for (unsigned i = 0; i < 5; i++)
-		wire_put32(&m->w, SERIAL);
+		wire_put32(&m->w, serial);
 	message_record_end(m, at);
 }
 
@@ -116,7 +116,7 @@ static uint8_t *stream(unsigned messages, bool whole, size_t *out_len)
 	assert_non_null(out);
 	wire_name("ns.example.", ns);
 	begin_message(m);
-	put_soa(m);
+	put_soa(m, SERIAL);
 	message_rdata(m, "example.", DNS_TYPE_NS, ns, name_len(ns));
 	for (unsigned i = 0; i < messages; i++) {
 		for (unsigned k = 0; k < 400; k++) {
@@ -125,7 +125,7 @@ static uint8_t *stream(unsigned messages, bool whole, size_t *out_len)
 			message_rdata(m, text, DNS_TYPE_A, address, 4);
 		}
 		if (whole && i == messages - 1)
-			put_soa(m);
+			put_soa(m, SERIAL);
 		at = append(out, at, m);
 		begin_message(m);
 	}
@@ -265,6 +265,56 @@ static void a_cancelled_build_is_not_finished(void **state)
 	rig_fini(&r);
 }
 
+/* Additions without end; the budget is of all transfers together, and another has most of it. */
+static void differences_beyond_the_budget_fail_with_the_reason(void **state)
+{
+	struct build_request request = {.transfer = {.id = ID, .qtype = DNS_TYPE_IXFR, .serial = SERIAL - 1}};
+	struct outcome o = {0};
+	struct build_calls calls = {.room = on_room, .done = on_done, .arg = &o};
+	struct message *m = malloc(sizeof(*m));
+	uint8_t *octets = malloc(65536);
+	struct snapshot *base;
+	struct model zone;
+	struct build *b;
+	struct rig r;
+	size_t len;
+
+	(void)state;
+	assert_non_null(m);
+	assert_non_null(octets);
+	rig_init(&r);
+	model_init(&zone, "example.", SERIAL - 1);
+	request.base = base = model_build(&zone, r.arena);
+	memcpy(request.transfer.apex, zone.apex, sizeof(zone.apex));
+	r.pool->budget.max = 100000;
+	r.pool->budget.used = 90000;
+	assert_int_equal(build_open(r.pool, &request, &calls, &b), 0);
+	message_begin(m, ID, DNS_FLAG_QR | DNS_FLAG_AA, "example.", DNS_TYPE_IXFR, DNS_CLASS_IN);
+	put_soa(m, SERIAL);
+	put_soa(m, SERIAL - 1);
+	put_soa(m, SERIAL);
+	for (unsigned i = 0; i < 1000; i++) {
+		char text[40];
+
+		snprintf(text, sizeof(text), "n%u.example.", i);
+		message_rdata(m, text, DNS_TYPE_A, "\300\0\2\1", 4);
+	}
+	len = append(octets, 0, m);
+	push(b, octets, len);
+	work_all(&r);
+	assert_true(o.done);
+	assert_int_equal(o.verdict, XFRIN_SINK);
+	assert_non_null(strstr(o.text,
+			       "no room for differences beside those of other transfers (a quarter of "
+			       "zone-memory: 100000)"));
+	assert_int_equal(r.pool->budget.used, 90000);
+	snapshot_retire(base);
+	model_fini(&zone);
+	free(octets);
+	free(m);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +322,7 @@ int main(void)
 		cmocka_unit_test(turns_lose_no_octet),
 		cmocka_unit_test(a_cancelled_build_reads_no_further_message),
 		cmocka_unit_test(a_cancelled_build_is_not_finished),
+		cmocka_unit_test(differences_beyond_the_budget_fail_with_the_reason),
 	};
 
 	return cmocka_run_group_tests_name("builders", tests, NULL, NULL);

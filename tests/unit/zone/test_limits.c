@@ -410,6 +410,78 @@ static void one_name_without_end_is_refused_on_the_way(void **state)
 	test_arena_free(arena);
 }
 
+/* Adds addresses at ever new names until the builder refuses. */
+static unsigned spread(struct builder *b, unsigned max)
+{
+	uint8_t name[NAME_LEN_MAX], address[4] = {0};
+	char text[40];
+
+	for (unsigned i = 0; i < max; i++) {
+		snprintf(text, sizeof(text), "n%u.example.", i);
+		if (builder_add(b, wire_name(text, name), DNS_TYPE_A, 1, address, 4) != BUILDER_OK)
+			return i;
+	}
+	return max;
+}
+
+static void edits_stop_at_what_a_full_build_would_take(void **state)
+{
+	struct arena *arena = test_arena();
+	struct builder_report report;
+	struct snapshot *base = NULL, *s = NULL;
+	struct builder *b = begin(arena, NULL, true, true);
+
+	(void)state;
+	assert_int_equal(builder_finish(b, &base, &report), BUILDER_OK);
+	builder_free(b);
+	/* 64 MiB for records of some 80 octets each, list and all. */
+	b = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, NULL);
+	assert_in_range(spread(b, 4000000), 200000, 1000000);
+	assert_int_equal(end(b, &report), BUILDER_LIMIT_EDITS);
+	/* The whole zone has no such limit. */
+	b = begin(arena, NULL, true, true);
+	assert_int_equal(spread(b, 1000000), 1000000);
+	assert_int_equal(builder_finish(b, &s, &report), BUILDER_OK);
+	builder_free(b);
+	snapshot_retire(s);
+	snapshot_retire(base);
+	test_arena_free(arena);
+}
+
+static void edits_of_all_builders_share_one_budget(void **state)
+{
+	struct builder_budget budget = {.max = 1 << 20};
+	struct arena *arena = test_arena();
+	struct builder_report report;
+	struct snapshot *base = NULL;
+	struct builder *b = begin(arena, NULL, true, true), *first, *second;
+	unsigned alone;
+
+	(void)state;
+	assert_int_equal(builder_finish(b, &base, &report), BUILDER_OK);
+	builder_free(b);
+	b = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, NULL);
+	builder_share(b, &budget);
+	alone = spread(b, 1000000);
+	assert_in_range(alone, 1000, 100000);
+	assert_int_equal(end(b, &report), BUILDER_LIMIT_BUDGET);
+	assert_int_equal(budget.used, 0);
+
+	first = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, NULL);
+	builder_share(first, &budget);
+	assert_int_equal(spread(first, alone), alone);
+	assert_in_range(budget.used, 1, budget.max);
+	second = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, NULL);
+	builder_share(second, &budget);
+	assert_in_range(spread(second, alone), 0, alone - 1);
+	assert_true(budget.used <= budget.max);
+	builder_free(second);
+	assert_int_equal(end(first, &report), BUILDER_OK);
+	assert_int_equal(budget.used, 0);
+	snapshot_retire(base);
+	test_arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +491,8 @@ int main(void)
 		cmocka_unit_test(many_types_at_one_name_work),
 		cmocka_unit_test(extreme_names_are_names),
 		cmocka_unit_test(one_name_without_end_is_refused_on_the_way),
+		cmocka_unit_test(edits_stop_at_what_a_full_build_would_take),
+		cmocka_unit_test(edits_of_all_builders_share_one_budget),
 		cmocka_unit_test(memory_that_runs_out_fails_the_build_and_nothing_else),
 	};
 
