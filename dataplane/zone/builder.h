@@ -37,6 +37,7 @@ enum builder_verdict {
 	BUILDER_DELETE_ABSENT, /* builder_del of a record that is not there */
 	BUILDER_ADD_PRESENT,   /* builder_add to a base snapshot of a record that is there already */
 	BUILDER_LIMIT_NAME,    /* more record sets at one name than an entry holds: about 7,000 */
+	BUILDER_LIMIT_SPREAD,  /* names that take more than 16 MiB and 32 times the octets of their records */
 	BUILDER_LIMIT_EDITS,   /* edits that take more memory than a full build would */
 	BUILDER_LIMIT_BUDGET,  /* edits for which the budget has no room: builder_share */
 	BUILDER_CANCELLED,     /* builder_watch */

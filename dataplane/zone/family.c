@@ -98,37 +98,40 @@ static int tell_parent(struct builder *b, const struct owner *o, unsigned label,
 	return set_children(b, key, parent, entry_children(parent) + (come ? 1 : -1u));
 }
 
+/* An empty non-terminal, which has one child from the start: the next label of o. */
+static int insert_between(struct builder *b, const struct owner *o, unsigned label, bool below)
+{
+	size_t len = (size_t)o->rel_len - o->off[label];
+	uint8_t *ent = b->spare;
+	uint32_t children = 1;
+
+	ent[0] = ENTRY_EMPTY | ENTRY_PARENT | (below ? ENTRY_BELOW : 0) |
+		 (is_wildcard(o, label - 1) ? ENTRY_WILDCARD_CHILD : 0);
+	ent[1] = (uint8_t)len;
+	memcpy(ent + 2, o->lower + o->off[label], len);
+	memcpy(ent + 2 + len, &children, sizeof(children));
+	return draft_insert(&b->draft, BLOCK_NAMES, o->hash[label], ent, 2 + len + sizeof(children));
+}
+
 int family_join(struct builder *b, const struct owner *o, bool *out_below)
 {
 	unsigned found = 1;
 	const struct entry *e;
-	unsigned below;
+	bool below;
+	int rc;
 
 	*out_below = false;
 	if (o->rel_labels == 0)
 		return 0;
 	while ((e = owner_find(b, o, found)) == NULL)
 		found++; /* the apex is there always */
-	below = found == o->rel_labels ? e->flags & ENTRY_DNAME
-				       : e->flags & (ENTRY_CUT | ENTRY_DNAME | ENTRY_BELOW);
-	/* What is missing between, from the top. */
-	for (unsigned label = found; label-- > 1;) {
-		uint8_t *ent = b->spare;
-		size_t len = (size_t)o->rel_len - o->off[label];
-		int rc = tell_parent(b, o, label, e, true);
-
-		if (rc < 0)
-			return rc;
-		ent[0] = ENTRY_EMPTY | (below ? ENTRY_BELOW : 0);
-		ent[1] = (uint8_t)len;
-		memcpy(ent + 2, o->lower + o->off[label], len);
-		rc = draft_insert(&b->draft, BLOCK_NAMES, o->hash[label], ent, 2 + len);
-		if (rc < 0)
-			return rc;
-		e = owner_find(b, o, label);
-	}
-	*out_below = below != 0;
-	return tell_parent(b, o, 0, e, true);
+	below = (e->flags & (found == o->rel_labels ? ENTRY_DNAME : ENTRY_CUT | ENTRY_DNAME | ENTRY_BELOW)) !=
+		0;
+	*out_below = below;
+	rc = tell_parent(b, o, found - 1, e, true);
+	for (unsigned label = found; rc == 0 && label-- > 1;)
+		rc = insert_between(b, o, label, below);
+	return rc;
 }
 
 int family_leave(struct builder *b, const struct owner *o)

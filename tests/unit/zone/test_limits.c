@@ -482,6 +482,52 @@ static void edits_of_all_builders_share_one_budget(void **state)
 	test_arena_free(arena);
 }
 
+/* A name of so many labels of one octet, the lowest digit of n at the top, so that names part early. */
+static enum builder_verdict add_deep(struct builder *b, unsigned labels, unsigned n, uint64_t *octets)
+{
+	uint8_t name[NAME_LEN_MAX], address[4] = {192, 0, 2, 1};
+
+	for (unsigned i = labels; i-- > 0; n /= 16) {
+		name[2 * i] = 1;
+		name[2 * i + 1] = (uint8_t) "0123456789abcdef"[n % 16];
+	}
+	memcpy(name + 2 * labels, "\7example", 9);
+	*octets += name_len(name) + 14;
+	return builder_add(b, name, DNS_TYPE_A, 1, address, 4);
+}
+
+static void deep_names_take_no_more_than_a_multiple_of_their_octets(void **state)
+{
+	struct arena_config config = {.bytes_max =
+					      512 << 20}; /* in pages of its own each block would be larger */
+	struct arena *arena;
+	struct builder_report report;
+	enum builder_verdict v = BUILDER_OK;
+	struct arena_info info;
+	uint64_t octets = 0;
+	struct builder *b;
+
+	(void)state;
+	assert_int_equal(arena_new(&config, &arena), 0);
+	b = begin(arena, NULL, true, true);
+	for (unsigned i = 0; i < 20000 && v == BUILDER_OK; i++)
+		v = add_deep(b, 120, i, &octets);
+	assert_int_equal(v, BUILDER_LIMIT_SPREAD);
+	arena_info(arena, &info);
+	assert_true(info.bytes_used < 32 * octets + (17 << 20));
+	assert_int_equal(end(b, &report), BUILDER_LIMIT_SPREAD);
+
+	/* An address of IPv6 backwards, in a zone of 32 bits, each beside nobody: half of what is allowed and no more. */
+	octets = 0;
+	b = begin(arena, NULL, true, true);
+	for (unsigned i = 0; i < 50000; i++)
+		assert_int_equal(add_deep(b, 24, i, &octets), BUILDER_OK);
+	arena_info(arena, &info);
+	assert_true(info.bytes_used < 16 * octets);
+	assert_int_equal(end(b, &report), BUILDER_OK);
+	test_arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +537,7 @@ int main(void)
 		cmocka_unit_test(many_types_at_one_name_work),
 		cmocka_unit_test(extreme_names_are_names),
 		cmocka_unit_test(one_name_without_end_is_refused_on_the_way),
+		cmocka_unit_test(deep_names_take_no_more_than_a_multiple_of_their_octets),
 		cmocka_unit_test(edits_stop_at_what_a_full_build_would_take),
 		cmocka_unit_test(edits_of_all_builders_share_one_budget),
 		cmocka_unit_test(memory_that_runs_out_fails_the_build_and_nothing_else),
