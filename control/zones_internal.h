@@ -204,7 +204,7 @@ int zone_start_transfer(struct zone *zn);
 /* Counts, keeps and logs that one failed. type: "AXFR" or "IXFR". */
 void zone_transfer_failed(struct zone *zn, const char *type, const char *reason);
 
-/* Whether this primary may be asked for differences: so configured, and not known to refuse. */
+/* Whether this primary may be asked for differences: so configured, not known to refuse, and our version is as it came. */
 bool zone_gives_ixfr(const struct zone *zn, uint16_t primary);
 
 int64_t zones_wall_s(void);

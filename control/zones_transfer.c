@@ -15,9 +15,23 @@
 
 /* --- IXFR or AXFR --- */
 
+/*
+ * Of a set with unequal TTLs we have the lowest for all. What the others had is gone, so differences would leave another
+ * TTL than the whole zone has when the record with the lowest one goes: such a zone is asked for whole until it is clean.
+ */
+static bool is_repaired(const struct zone *zn)
+{
+	const struct snapshot *ours = zone_ours(zn);
+	struct snapshot_info info = {0};
+
+	if (ours != NULL)
+		snapshot_info(ours, &info);
+	return info.ttl_repaired;
+}
+
 bool zone_gives_ixfr(const struct zone *zn, uint16_t primary)
 {
-	return zone_primary(zn, primary)->ixfr &&
+	return zone_primary(zn, primary)->ixfr && !is_repaired(zn) &&
 	       (zn->no_ixfr_until == NULL ||
 		(int64_t)uv_now(zn->all->env.loop) >= zn->no_ixfr_until[primary]);
 }

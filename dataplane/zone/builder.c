@@ -25,7 +25,8 @@ static const char *const verdict_text[] = {
 	[BUILDER_DELETE_ABSENT] = "deletion of a record that does not exist",
 	[BUILDER_ADD_PRESENT] = "addition of a record that exists already",
 	[BUILDER_LIMIT_NAME] = "more record sets at one name than can be stored",
-	[BUILDER_LIMIT_SPREAD] = "names so deep that they take more than 32 times the octets of their records",
+	[BUILDER_LIMIT_SPREAD] =
+		"names so deep that they take more than 32 times the octets of their records",
 	[BUILDER_LIMIT_EDITS] = "differences that take more memory than the whole zone would",
 	[BUILDER_LIMIT_BUDGET] = "no room for differences beside those of other transfers",
 	[BUILDER_CANCELLED] = "cancelled",
@@ -345,6 +346,7 @@ static struct snapshot *snapshot_new(struct builder *b)
 		.names = b->names,
 		.bytes = b->draft.bytes,
 		.delegations = b->delegations,
+		.ttl_repaired = b->report.ttl_unequal > 0 || (b->base != NULL && b->base->info.ttl_repaired),
 	};
 	return s;
 }

@@ -31,6 +31,7 @@ struct snapshot_info {
 	uint32_t serial;
 	bool has_nsec;
 	bool has_nsec3;
+	bool ttl_repaired; /* it, or what it was made from, came with unequal TTLs in a set */
 };
 
 const uint8_t *snapshot_apex_name(const struct snapshot *s); /* as the zone's SOA owner was received */

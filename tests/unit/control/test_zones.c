@@ -42,6 +42,7 @@ struct primary {
 	bool truncate;	     /* SOA answers over UDP have TC */
 	bool no_edns;	     /* FORMERR to a query with OPT */
 	bool forged_first;   /* a wrong id before the right answer */
+	bool unequal_ttl;    /* a set in the whole zone has two */
 	int64_t change_from; /* IXFR is answered with a difference from this version; -1: with the whole zone */
 	uint16_t ixfr_rcode;	  /* to IXFR */
 	bool lone_soa;		  /* IXFR is answered with the newest SOA, and nothing more comes */
@@ -242,6 +243,14 @@ static void append_message(struct connection *c, const struct message *m)
 	c->out_len += 2 + len;
 }
 
+static void put_address(struct message *m, const char *host, uint32_t ttl)
+{
+	uint8_t *at = message_record(m, 6, host, DNS_TYPE_A, DNS_CLASS_IN, ttl);
+
+	wire_put32(&m->w, ttl);
+	message_record_end(m, at);
+}
+
 /* One message per record. */
 static void make_transfer(struct connection *c, uint16_t id, uint16_t qtype)
 {
@@ -261,6 +270,8 @@ static void make_transfer(struct connection *c, uint16_t id, uint16_t qtype)
 			put_digest(m, p);
 		} else
 			message_a(m, host, i);
+		if (p->unequal_ttl && i == 2)
+			put_address(m, host, 600);
 		put_expire(m, p);
 		append_message(c, m);
 	}
@@ -817,6 +828,37 @@ static void a_primary_without_ixfr_is_not_asked_for_it(void **state)
 	refresh(b);
 	assert_int_equal(served(b, NULL), 2);
 	assert_int_equal(b->primary.ixfrs, 0);
+}
+
+/* The TTL that a record had beside others is gone, so what a difference leaves of its set would not be what the primary has. */
+static void a_zone_with_repaired_ttls_is_asked_for_whole_until_it_comes_without(void **state)
+{
+	struct bench *b = *state;
+
+	b->config_primary.ixfr = true;
+	b->primary.unequal_ttl = true;
+	b->primary.serial = 2;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 2);
+	assert_int_equal(b->primary.ixfrs, 1);
+	b->primary.change_from = 2;
+	b->primary.serial = 3;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 3);
+	assert_string_equal(info(b).last_transfer_type, "AXFR");
+	assert_int_equal(b->primary.ixfrs, 1);
+	/* That it is clean shows only when it has come. */
+	b->primary.unequal_ttl = false;
+	b->primary.change_from = 3;
+	b->primary.serial = 4;
+	refresh(b);
+	assert_int_equal(b->primary.ixfrs, 1);
+	b->primary.change_from = 4;
+	b->primary.serial = 5;
+	refresh(b);
+	assert_int_equal(served(b, NULL), 5);
+	assert_string_equal(info(b).last_transfer_type, "IXFR");
+	assert_int_equal(b->primary.ixfrs, 2);
 }
 
 /* Cut after any octet: the whole zone follows within the round, and what was held for the difference is let go. */
@@ -1434,6 +1476,7 @@ int main(void)
 		LOADED(a_lower_serial_is_kept_and_shown),
 		LOADED(an_operator_can_take_a_lower_serial),
 		LOADED(a_change_comes_as_a_difference_from_what_is_served),
+		LOADED(a_zone_with_repaired_ttls_is_asked_for_whole_until_it_comes_without),
 		LOADED(a_primary_without_ixfr_is_not_asked_for_it),
 		LOADED(an_ixfr_cut_after_any_octet_is_followed_by_axfr),
 		LOADED(a_single_newer_soa_is_followed_by_axfr_before_the_idle_limit),

@@ -135,6 +135,7 @@ static void known_faults_are_repaired_and_counted(void **state)
 	assert_int_equal(report.ttl_unequal, 1);
 	assert_int_equal(report.ttl_top_bit, 1);
 	snapshot_info(s, &info);
+	assert_true(info.ttl_repaired);
 	assert_int_equal(info.records, 5);
 	assert_int_equal(info.names, 3);
 	model_init(&m, "example.", 1);
@@ -147,6 +148,47 @@ static void known_faults_are_repaired_and_counted(void **state)
 	model_check(&m, s);
 	model_fini(&m);
 	snapshot_retire(s);
+	test_arena_free(arena);
+}
+
+/* Builds one record more on base. */
+static struct snapshot *more(struct arena *arena, const struct snapshot *base, const char *text, uint32_t ttl)
+{
+	struct builder *b = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, NULL);
+	struct builder_report report;
+	struct snapshot *s = NULL;
+
+	assert_int_equal(add(b, "a.example.", DNS_TYPE_A, ttl, text), BUILDER_OK);
+	assert_int_equal(builder_finish(b, &s, &report), BUILDER_OK);
+	builder_free(b);
+	return s;
+}
+
+static bool is_repaired(const struct snapshot *s)
+{
+	struct snapshot_info info;
+
+	snapshot_info(s, &info);
+	return info.ttl_repaired;
+}
+
+static void that_ttls_were_repaired_stays_with_what_is_made_from_it(void **state)
+{
+	struct arena *arena = test_arena();
+	struct builder *b = begin(arena, NULL, true, true);
+	struct builder_report report;
+	struct snapshot *s[4] = {NULL};
+
+	(void)state;
+	assert_int_equal(builder_finish(b, &s[0], &report), BUILDER_OK);
+	builder_free(b);
+	s[1] = more(arena, s[0], "192.0.2.1", 300);
+	s[2] = more(arena, s[1], "192.0.2.2", 600);
+	s[3] = more(arena, s[2], "192.0.2.3", 300);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(is_repaired(s[i]), i >= 2);
+		snapshot_retire(s[i]);
+	}
 	test_arena_free(arena);
 }
 
@@ -533,6 +575,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(broken_zones_are_rejected_with_their_reason),
 		cmocka_unit_test(known_faults_are_repaired_and_counted),
+		cmocka_unit_test(that_ttls_were_repaired_stays_with_what_is_made_from_it),
 		cmocka_unit_test(the_largest_message_is_the_limit_of_a_set),
 		cmocka_unit_test(many_types_at_one_name_work),
 		cmocka_unit_test(extreme_names_are_names),
