@@ -410,7 +410,7 @@ void port_close(struct port *p)
 		close_parts(p);
 	close_device(p->tap_id, "vdev", p->tap_device);
 	close_device(p->id, bus, p->device);
-	p->id = p->tap_id = PORT_NONE;
+	p->id = p->tap_id = p->split_id[0] = PORT_NONE;
 	p->device[0] = p->tap_device[0] = '\0';
 	if (p->config.driver == NET_AF_XDP)
 		port_xdp_fini(&p->xdp);

@@ -113,6 +113,7 @@ static void a_device_that_is_back_is_used_again_and_the_worker_goes_on(void **st
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint64_t begin = turns(s);
 		struct net_port_info info;
+		struct net_xstat stat;
 
 		atomic_store(&s->net->ports[0].removed, true);
 		net_ports_poll(s->net, tell, s);
@@ -121,6 +122,8 @@ static void a_device_that_is_back_is_used_again_and_the_worker_goes_on(void **st
 		until(s, PORT_ABSENT);
 		assert_int_equal(net_port_info(s->net, 0, &info), 0);
 		assert_true(!info.present && !info.link_up && info.removals == i + 1);
+		// Its number is free for the next device, whose counters are not this port's.
+		assert_int_equal(net_port_xstats(s->net, 0, &stat, 1), 0);
 		until(s, PORT_PRESENT);
 		assert_int_equal(s->cnt[NET_PORT_BACK], i + 1);
 		assert_int_equal(net_port_info(s->net, 0, &info), 0);
