@@ -346,6 +346,7 @@ static enum builder_verdict apply_kind(struct builder *b, uint8_t kind, const st
 	uint64_t key = kind == BLOCK_NAMES ? o->hash[0] : nsec3_label_key(o->lower + 1);
 	const struct entry *old = draft_find(&b->draft, kind, key, o->lower, o->rel_len);
 	struct set_source src = builder_source(b);
+	struct chain_ids had_chains = {.cnt = 0};
 	struct records *r = in;
 	enum builder_verdict v;
 	bool had_nsec = false;
@@ -364,6 +365,8 @@ static enum builder_verdict apply_kind(struct builder *b, uint8_t kind, const st
 		b->report.handled += r->cnt;
 		count(b, o, r, false);
 		had_nsec = owns_nsec(r);
+		if (kind == BLOCK_NSEC3)
+			chain_ids_of(&had_chains, b->key, r);
 		v = merge(b, o, in);
 		if (v != BUILDER_OK)
 			return v;
@@ -380,6 +383,8 @@ static enum builder_verdict apply_kind(struct builder *b, uint8_t kind, const st
 	rc = old == NULL ? 0 : shared_release_entry(b, old);
 	if (rc == 0 && kind == BLOCK_NAMES)
 		rc = note_nsec(b, o, had_nsec, owns_nsec(r));
+	if (rc == 0 && kind == BLOCK_NSEC3)
+		rc = chain_note(b, o, old, &had_chains, r);
 	if (rc < 0)
 		return builder_draft_error(b, rc, o);
 	return kind == BLOCK_NAMES ? store_name(b, o, old, r, flags) : store_nsec3(b, o, old, r);

@@ -332,6 +332,7 @@ static struct snapshot *snapshot_new(struct builder *b)
 	s->base = b->draft.base;
 	memcpy(s->tree, b->draft.tree, sizeof(s->tree));
 	s->order_root = b->draft.order_root;
+	s->chains = b->draft.chains;
 	s->apex_hash = b->draft.apex_hash;
 	s->apex_len = b->apex_len;
 	s->apex_label_cnt = b->apex_label_cnt;
@@ -349,40 +350,6 @@ static struct snapshot *snapshot_new(struct builder *b)
 		.ttl_repaired = b->report.ttl_unequal > 0 || (b->base != NULL && b->base->info.ttl_repaired),
 	};
 	return s;
-}
-
-/*
- * The chain that answers come from: SHA-1, flags 0 (RFC 5155 4.1.2), and in use: the apex has a record of it (every
- * chain has one there). Several may exist while parameters change. False: out of memory.
- */
-static bool choose_nsec3(struct builder *b, struct snapshot *s, const struct rrset *params)
-{
-	struct nsec3_chain *c = s->nsec3 = malloc(sizeof(*c));
-	uint8_t wildcard[NAME_LEN_MAX + 2] = {1, '*'};
-
-	if (c == NULL)
-		return false;
-	c->number = arena_number(b->draft.arena);
-	for (uint32_t off = 0; off < params->len; off += 12u + wire_load16(params->body + off + 10)) {
-		c->params = params->body + off + 12;
-		if (c->params[0] != 1 || c->params[1] != 0)
-			continue;
-		c->id = name_hash_child(s->key, c->params, 5u + c->params[4]);
-		nsec3_hash(c->params, b->apex_lower, c->apex_hash);
-		if (!snapshot_nsec3_at(s, c->apex_hash, &c->apex) || !c->apex.exact)
-			continue;
-		/* An apex that leaves no room for a wildcard has none, and no name error needs one denied. */
-		memcpy(wildcard + 2, b->apex_lower, b->apex_len);
-		if (b->apex_len + 2u <= NAME_LEN_MAX)
-			snapshot_nsec3(s, wildcard, &c->wildcard);
-		else
-			c->wildcard = c->apex;
-		s->info.has_nsec3 = true;
-		return true;
-	}
-	free(c);
-	s->nsec3 = NULL;
-	return true;
 }
 
 /* What a snapshot knows about itself, from its apex. */
@@ -406,10 +373,7 @@ static enum builder_verdict read_apex(struct builder *b, struct snapshot *s)
 	if (!entry_set(s, s->apex, DNS_TYPE_NS, &set))
 		return BUILDER_NO_NS;
 	s->info.has_nsec = entry_set(s, s->apex, DNS_TYPE_NSEC, &set);
-	if (entry_set(s, s->apex, DNS_TYPE_NSEC3PARAM, &set) && tree_exists(&s->tree[BLOCK_NSEC3]) &&
-	    !choose_nsec3(b, s, &set))
-		return BUILDER_NO_MEMORY;
-	return BUILDER_OK;
+	return chain_choose(b, s) < 0 ? BUILDER_NO_MEMORY : BUILDER_OK;
 }
 
 enum builder_verdict builder_finish(struct builder *b, struct snapshot **out, struct builder_report *report)

@@ -57,6 +57,8 @@ extern const struct builder_limits builder_limits_none;
 struct builder_report {
 	uint8_t owner[NAME_LEN_MAX];
 	uint16_t type;
+	/* The work on denial: digests made to find the NSEC3 chain in use, some hundreds at most. */
+	uint32_t nsec3_rounds;
 	uint64_t skipped_outside;
 	uint64_t skipped_duplicate;
 	uint64_t ttl_unequal;

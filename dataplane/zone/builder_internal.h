@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dataplane/zone/builder.h"
+#include "dataplane/zone/chain.h"
 #include "dataplane/zone/encode.h"
 #include "dataplane/zone/nsec3.h"
 #include "dataplane/zone/version.h"
@@ -168,6 +169,19 @@ void builder_count_flags(struct builder *b, unsigned before, unsigned after);
 /* glue.c */
 /* Each cut of the list once, however often it is in there. Empties the list. */
 int glue_update_list(struct builder *b, struct name_list *list);
+
+/* chain.c. The chains among the NSEC3 records of one owner. */
+void chain_ids_of(struct chain_ids *ids, uint64_t key, const struct records *r);
+
+/* Keeps the account: an owner had an entry (old, or NULL) with records of these chains, and now has r. Returns 0 or -ENOMEM. */
+int chain_note(struct builder *b, const struct owner *o, const struct entry *old,
+	       const struct chain_ids *before, const struct records *r);
+
+/*
+ * The chain that s, of the finished draft, denies with: SHA-1, flags 0 (RFC 5155 4.1.2), and in use: the apex has a record of
+ * it. Several may exist while parameters change; a few are looked at. None is no error. Returns 0 or -ENOMEM.
+ */
+int chain_choose(struct builder *b, struct snapshot *s);
 
 /* occlude.c: sets ENTRY_BELOW right everywhere (full), or below the names in cut_changed (edit). */
 int occlude_all(struct builder *b);

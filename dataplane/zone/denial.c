@@ -2,6 +2,7 @@
  * Denial of existence: the NSEC or NSEC3 record at a name, or the one that covers it. Hot path: no allocation, lock,
  * log, syscall or shared write. Contracts in lookup.h.
  */
+#include "dataplane/zone/chain.h"
 #include "dataplane/zone/lookup.h"
 #include "dataplane/zone/nsec3.h"
 #include "dataplane/zone/order.h"
@@ -9,7 +10,10 @@
 
 #include <assert.h>
 
-/* A zone that changes its NSEC3 parameters holds two chains mixed; beyond so many foreign records we give up. */
+/*
+ * Blocks without a record to be passed over, or records that are of no use. Of the latter no zone has more than CHAIN_STRAYS_MAX
+ * without keys to go by instead; the former is a bound for content that was made to be in the way.
+ */
 #define STEPS_MAX 256
 
 static const struct entry *find_rel(const struct snapshot *s, const uint8_t *rel, size_t len)
@@ -48,6 +52,8 @@ bool snapshot_nsec(const struct snapshot *s, const uint8_t *name, struct denial 
 	key_len = order_key(name, rel_len, key);
 	if (!order_before(s->base, s->order_root, key, key_len, &found, &found_len))
 		return false;
+	if (found_len > 0 && found[0] == CHAIN_KEY_MARK)
+		found_len = 0; /* keys of chains stand behind the apex's */
 	rel_len = order_name(found, found_len, rel);
 	e = find_rel(s, rel, rel_len);
 	if (e == NULL || !entry_set(s, e, DNS_TYPE_NSEC, &out->set))
@@ -318,22 +324,61 @@ const struct entry *snapshot_nsec3_seek(const struct snapshot *s, const uint8_t 
 	return e;
 }
 
+/* The last entry with a record of the chain up to the hash, by its key; NULL: none. */
+static const struct entry *last_by_key(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN])
+{
+	uint8_t key[CHAIN_KEY_LEN], rel[1 + NSEC3_LABEL_LEN] = {NSEC3_LABEL_LEN};
+	const uint8_t *found;
+	const struct block *b;
+	uint64_t at;
+	size_t len;
+
+	chain_key(key, s->nsec3->id, hash);
+	if (!order_before(s->base, s->order_root, key, sizeof(key), &found, &len))
+		return NULL;
+	if (len != sizeof(key) || memcmp(found, key, CHAIN_KEY_HASH_AT) != 0) {
+		/* In front of the first comes the last. */
+		memset(key + CHAIN_KEY_HASH_AT, 0xFF, NSEC3_HASH_LEN);
+		order_before(s->base, s->order_root, key, sizeof(key), &found, &len);
+		if (len != sizeof(key) || memcmp(found, key, CHAIN_KEY_HASH_AT) != 0)
+			return NULL;
+	}
+	nsec3_label(found + CHAIN_KEY_HASH_AT, rel + 1);
+	at = nsec3_hash_key(found + CHAIN_KEY_HASH_AT);
+	b = tree_block(s->base, &s->tree[BLOCK_NSEC3], at);
+	return block_find(b, block_tag(BLOCK_NSEC3, b->depth, at), rel, sizeof(rel));
+}
+
+/* From e, which has no record of the chain, to what has one, before it in the circle; by the hash, if there are keys. */
+static const uint8_t *search_chain(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN],
+				   const struct entry **e, struct rrset *out)
+{
+	const uint8_t *record = NULL;
+	struct place at;
+
+	if (s->chains.keyed) {
+		*e = last_by_key(s, hash);
+		return *e == NULL ? NULL : nsec3_chain_record(s, *e, out);
+	}
+	for (unsigned steps = 0; *e != NULL && record == NULL && steps < STEPS_MAX; steps++) {
+		at = (struct place){.key = nsec3_label_key((*e)->rest + 1)};
+		memcpy(at.label, (*e)->rest + 1, sizeof(at.label));
+		*e = last_upto(s, &at, true);
+		record = *e == NULL ? NULL : nsec3_chain_record(s, *e, out);
+	}
+	return record;
+}
+
 bool snapshot_nsec3_take(const struct snapshot *s, const uint8_t hash[NSEC3_HASH_LEN],
 			 const struct entry *found, struct denial *out)
 {
 	const struct entry *e = found;
 	const uint8_t *record = e == NULL ? NULL : nsec3_chain_record(s, e, &out->set);
-	struct place at;
 
-	for (unsigned steps = 0; record == NULL; steps++) {
-		if (e == NULL || steps == STEPS_MAX)
-			return false;
-		/* Of another chain: on to what is before it. */
-		at = (struct place){.key = nsec3_label_key(e->rest + 1)};
-		memcpy(at.label, e->rest + 1, sizeof(at.label));
-		e = last_upto(s, &at, true);
-		record = e == NULL ? NULL : nsec3_chain_record(s, e, &out->set);
-	}
+	if (record == NULL)
+		record = search_chain(s, hash, &e, &out->set);
+	if (record == NULL)
+		return false;
 	set_owner(e, out);
 	out->opt_out = record[1] & 1;
 	out->exact = nsec3_label_is(e->rest + 1, hash);

@@ -24,6 +24,13 @@ struct dead_chunk {
 	struct dead dead[DEAD_CHUNK_CNT];
 };
 
+/* What the NSEC3 tree is made of: chain.h. */
+struct chain_state {
+	uint64_t first;	 /* the chain that came first; 0: none yet */
+	uint64_t strays; /* entries without a record of it */
+	bool keyed;	 /* every record has a key in the order */
+};
+
 struct draft {
 	struct arena *arena;
 	uint8_t *base;
@@ -34,6 +41,7 @@ struct draft {
 	uint64_t dead_bytes; /* of what is in dead */
 	struct tree tree[BLOCK_KIND_CNT];
 	uint32_t order_root; /* order.h; 0: none */
+	struct chain_state chains;
 };
 
 /* The key of an entry that is in a tree of this kind. */

@@ -80,9 +80,9 @@ const struct nsec3_chain *snapshot_nsec3_chain(const struct snapshot *s);
  * matches or covers it.
  *
  * A hash takes up to SNAPSHOT_NSEC3_ITERATIONS_MAX further ones (RFC 5155 10.3). In a chain with more of them every name is
- * taken for the apex, so that a denial is the apex's NSEC3 alone: whoever validates with such a chain does not look at
- * hashes but takes the signed number for a zone that proves nothing (RFC 9276 3.2: BIND, Unbound, Knot Resolver and
- * PowerDNS from 50 or 150 on), and no question costs us more.
+ * taken for the apex, and some record for that of the apex, so that a denial is that NSEC3 alone: whoever validates with
+ * such a chain does not look at hashes but takes the signed number for a zone that proves nothing (RFC 9276 3.2: BIND,
+ * Unbound, Knot Resolver and PowerDNS from 50 or 150 on), and neither a question nor a build costs us more.
  */
 #define SNAPSHOT_NSEC3_ITERATIONS_MAX 150
 

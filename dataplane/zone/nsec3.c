@@ -65,6 +65,18 @@ void nsec3_label(const uint8_t hash[NSEC3_HASH_LEN], uint8_t out[NSEC3_LABEL_LEN
 		spell8(hash + i * 5, out + i * 8);
 }
 
+void nsec3_label_hash(const uint8_t *label, uint8_t out[NSEC3_HASH_LEN])
+{
+	for (unsigned i = 0; i < 4; i++, label += 8, out += 5) {
+		uint64_t bits = 0;
+
+		for (unsigned k = 0; k < 8; k++)
+			bits = bits << 5 | (uint64_t)digit(label[k]);
+		out[0] = (uint8_t)(bits >> 32);
+		wire_store32(out + 1, (uint32_t)bits);
+	}
+}
+
 bool nsec3_label_is(const uint8_t *label, const uint8_t hash[NSEC3_HASH_LEN])
 {
 	uint8_t eight[8];

@@ -25,6 +25,9 @@ static inline uint64_t nsec3_hash_key(const uint8_t hash[NSEC3_HASH_LEN])
 /* Spells a hash. */
 void nsec3_label(const uint8_t hash[NSEC3_HASH_LEN], uint8_t out[NSEC3_LABEL_LEN]);
 
+/* The inverse: the hash that the label (without its length octet, lower case) spells. */
+void nsec3_label_hash(const uint8_t *label, uint8_t out[NSEC3_HASH_LEN]);
+
 /* Whether the label spells the hash. */
 bool nsec3_label_is(const uint8_t *label, const uint8_t hash[NSEC3_HASH_LEN]);
 

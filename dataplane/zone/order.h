@@ -1,6 +1,7 @@
 /*
  * The canonical order of the names that own an NSEC record: a B+tree with the same copy on write as the directories.
- * Zones without NSEC have none. Keys are names turned so that memcmp orders them like RFC 4034 6.1.
+ * Keys are names turned so that memcmp orders them like RFC 4034 6.1; and those of chain.h, in zones that need them. Other
+ * zones have no such tree.
  */
 #pragma once
 

@@ -25,6 +25,7 @@ int version_begin(struct arena *arena, const struct snapshot *base, struct line 
 	if (line != NULL) {
 		memcpy(out->tree, base->tree, sizeof(out->tree));
 		out->order_root = base->order_root;
+		out->chains = base->chains;
 		out->bytes = base->info.bytes;
 	} else {
 		line = calloc(1, sizeof(*line));

@@ -27,9 +27,10 @@ struct snapshot {
 	uint64_t apex_hash;
 	uint8_t apex_len;
 	uint8_t apex_label_cnt;
-	uint32_t order_root;	   /* order.h; 0: no NSEC */
+	uint32_t order_root;	   /* order.h; 0: neither NSEC nor keys of chains */
 	struct nsec3_chain *nsec3; /* heap; NULL: none */
 	/* Constant too. */
+	struct chain_state chains;
 	uint64_t version;
 	uint64_t key;
 	uint64_t octets; /* of its records, uncompressed: for the builder's limit */

@@ -61,6 +61,8 @@ static void sign_nsec3(struct model *m, const uint8_t params[9], uint8_t flags)
 	for (unsigned i = 0; i < cnt; i++) {
 		uint8_t rdata[MODEL_RDATA], owner[NAME_LEN_MAX];
 
+		if (m->v[i].type == DNS_TYPE_NSEC3)
+			continue; /* of another chain */
 		memcpy(rdata, params, 9);
 		rdata[1] = flags;
 		rdata[9] = NSEC3_HASH_LEN;
@@ -284,6 +286,141 @@ static void a_second_chain_does_not_disturb_the_first(void **state)
 	test_arena_free(arena);
 }
 
+/* cnt records of a chain at random hashes; where they lead does not matter here. */
+static void add_random_links(struct model *m, const uint8_t params[9], unsigned cnt, struct rng *r)
+{
+	uint8_t rdata[10 + NSEC3_HASH_LEN], owner[NAME_LEN_MAX] = {NSEC3_LABEL_LEN}, hash[NSEC3_HASH_LEN];
+
+	memcpy(rdata, params, 9);
+	rdata[9] = NSEC3_HASH_LEN;
+	memset(rdata + 10, 0x55, NSEC3_HASH_LEN);
+	memcpy(owner + 1 + NSEC3_LABEL_LEN, m->apex, name_len(m->apex));
+	for (unsigned i = 0; i < cnt; i++) {
+		for (unsigned k = 0; k < NSEC3_HASH_LEN; k++)
+			hash[k] = (uint8_t)rng_below(r, 256);
+		nsec3_label(hash, owner + 1);
+		model_add(m, owner, DNS_TYPE_NSEC3, 300 + DNS_TYPE_NSEC3, rdata, sizeof(rdata));
+	}
+}
+
+static void check_wildcard(const struct model *m, const struct snapshot *s, const uint8_t *params)
+{
+	const struct nsec3_chain *c = snapshot_nsec3_chain(s);
+	uint8_t name[NAME_LEN_MAX], hashed[NAME_LEN_MAX], owner[NAME_LEN_MAX];
+
+	assert_non_null(c);
+	nsec3_owner(m, params, wire_name("*.example.", name), hashed);
+	entry_owner(s, c->wildcard.entry, owner);
+	assert_true(name_equal(owner, naive_before(m, DNS_TYPE_NSEC3, hashed, params)));
+}
+
+static void only_params(struct model *m, const uint8_t params[9])
+{
+	drop_types(m, DNS_TYPE_NSEC3PARAM, DNS_TYPE_NSEC3PARAM);
+	model_add(m, m->apex, DNS_TYPE_NSEC3PARAM, 300 + DNS_TYPE_NSEC3PARAM, params, 9);
+}
+
+static void drop_chain(struct model *m, const uint8_t params[9])
+{
+	for (unsigned i = 0; i < m->cnt;)
+		if (m->v[i].type == DNS_TYPE_NSEC3 && memcmp(m->v[i].rdata + 2, params + 2, 7) == 0)
+			model_remove(m, i);
+		else
+			i++;
+}
+
+/* The next version, by an edit and from scratch: both deny with the chain, and with NSEC if the zone has that too. */
+static void denies(struct arena *arena, struct snapshot **s, struct model *before, const struct model *now,
+		   struct rng *r, bool nsec, const uint8_t *params)
+{
+	struct snapshot *scratch = model_build(now, arena);
+	struct snapshot *edited = *s == NULL ? NULL : model_edit(before, now, *s, arena, r);
+
+	check_denials(now, scratch, nsec, params, false);
+	check_wildcard(now, scratch, params);
+	if (edited != NULL) {
+		check_denials(now, edited, nsec, params, false);
+		check_wildcard(now, edited, params);
+		snapshot_retire(scratch);
+		snapshot_retire(*s);
+		model_fini(before);
+	}
+	*s = edited != NULL ? edited : scratch;
+	model_copy(before, now);
+}
+
+/* RFC 5155 10.4: a chain of few records, as opt-out makes it, gives way to one of many or the other way round. */
+static void a_thin_chain_is_found_among_the_records_of_a_thick_one(void **state)
+{
+	for (unsigned nsec = 0; nsec < 2; nsec++) {
+		struct arena *arena = test_arena();
+		struct snapshot *s = NULL;
+		struct model before, m;
+		struct rng r = {5};
+
+		(void)state;
+		model_init(&m, "example.", 1);
+		if (nsec != 0)
+			sign_nsec(&m);
+		sign_nsec3(&m, params_a, 0);
+		denies(arena, &s, &before, &m, &r, nsec, params_a);
+		/* The thick one is being made, then both are there, then it is in use, then alone. */
+		add_random_links(&m, params_b, 1200, &r);
+		model_set_serial(&m, 2);
+		denies(arena, &s, &before, &m, &r, nsec, params_a);
+		sign_nsec3(&m, params_b, 0);
+		only_params(&m, params_b);
+		model_set_serial(&m, 3);
+		denies(arena, &s, &before, &m, &r, nsec, params_b);
+		/* And back to one of which nothing was left. */
+		drop_chain(&m, params_a);
+		model_set_serial(&m, 4);
+		denies(arena, &s, &before, &m, &r, nsec, params_b);
+		sign_nsec3(&m, params_a, 0);
+		only_params(&m, params_a);
+		model_set_serial(&m, 5);
+		denies(arena, &s, &before, &m, &r, nsec, params_a);
+		drop_chain(&m, params_b);
+		model_set_serial(&m, 6);
+		denies(arena, &s, &before, &m, &r, nsec, params_a);
+		snapshot_retire(s);
+		model_fini(&before);
+		model_fini(&m);
+		test_arena_free(arena);
+	}
+}
+
+static void records_of_no_chain_in_use_do_not_hide_the_one_that_is(void **state)
+{
+	static const uint8_t apart[5][9] = {{1, 0, 0, 1, 4, 1},
+					    {1, 0, 0, 2, 4, 2},
+					    {1, 0, 0, 3, 4, 3},
+					    {1, 0, 0, 4, 4, 4},
+					    {2, 0, 0, 4, 4, 4}};
+	struct arena *arena = test_arena();
+	struct rng r = {6}, same;
+	struct snapshot *s = NULL;
+	struct model before, m;
+
+	(void)state;
+	model_init(&m, "example.", 1);
+	for (unsigned i = 0; i < 5; i++) {
+		same.state = 77; /* all at the same owners: some have more chains than anybody counts */
+		add_random_links(&m, apart[i], 300, &same);
+	}
+	sign_nsec3(&m, params_a, 0);
+	denies(arena, &s, &before, &m, &r, false, params_a);
+	for (unsigned i = 0; i < 5; i++) {
+		drop_chain(&m, apart[i]);
+		model_set_serial(&m, 2 + i);
+		denies(arena, &s, &before, &m, &r, false, params_a);
+	}
+	snapshot_retire(s);
+	model_fini(&before);
+	model_fini(&m);
+	test_arena_free(arena);
+}
+
 static void long_chains_are_searched_right(void **state)
 {
 	struct arena *arena = test_arena();
@@ -337,6 +474,8 @@ int main(void)
 		cmocka_unit_test(hashes_that_begin_alike_are_told_apart),
 		cmocka_unit_test(chains_follow_signing_and_unsigning),
 		cmocka_unit_test(a_second_chain_does_not_disturb_the_first),
+		cmocka_unit_test(a_thin_chain_is_found_among_the_records_of_a_thick_one),
+		cmocka_unit_test(records_of_no_chain_in_use_do_not_hide_the_one_that_is),
 		cmocka_unit_test(long_chains_are_searched_right),
 	};
 

@@ -169,6 +169,60 @@ static void a_chain_beyond_the_limit_of_iterations_costs_no_hash(void **state)
 	}
 }
 
+/* Builds, or edits base; what it cost in digests. */
+static struct snapshot *build(const struct model *m, struct arena *arena, const struct snapshot *base,
+			      uint32_t *out_rounds)
+{
+	static const uint8_t address[4] = {192, 0, 2, 1};
+	struct builder *b = builder_new(arena, MODEL_KEY, m->apex, base, NULL);
+	struct builder_report report;
+	struct snapshot *s = NULL;
+	uint8_t name[NAME_LEN_MAX];
+
+	assert_non_null(b);
+	if (base != NULL)
+		builder_add(b, wire_name("new.example.", name), DNS_TYPE_A, 1, address, sizeof(address));
+	for (unsigned i = 0; base == NULL && i < m->cnt; i++)
+		builder_add(b, m->v[i].owner, m->v[i].type, m->v[i].ttl, m->v[i].rdata, m->v[i].len);
+	assert_int_equal(builder_finish(b, &s, &report), BUILDER_OK);
+	builder_free(b);
+	*out_rounds = report.nsec3_rounds;
+	return s;
+}
+
+/* Whatever stands at the apex, looking for the chain in use costs a build, or an edit of one record, next to nothing. */
+static void many_parameters_cost_few_digests(void **state)
+{
+	static const uint16_t iterations[] = {0, SNAPSHOT_NSEC3_ITERATIONS_MAX,
+					      SNAPSHOT_NSEC3_ITERATIONS_MAX + 1, UINT16_MAX};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(iterations) / sizeof(iterations[0]); i++) {
+		uint8_t params[] = {1, 0, (uint8_t)(iterations[i] >> 8), (uint8_t)iterations[i], 2, 0, 0};
+		bool over = iterations[i] > SNAPSHOT_NSEC3_ITERATIONS_MAX;
+		struct arena *arena = test_arena();
+		struct snapshot *s, *next;
+		uint32_t rounds;
+		struct model m;
+
+		snapshot_retire(zone_with_iterations(&m, arena, 10)); /* the chain in use is another one */
+		for (unsigned salt = 1; salt <= 1000; salt++) {
+			wire_store16(params + 5, (uint16_t)salt);
+			model_add(&m, m.apex, DNS_TYPE_NSEC3PARAM, 1, params, sizeof(params));
+		}
+		s = build(&m, arena, NULL, &rounds);
+		assert_true(rounds <= 4 * (1 + SNAPSHOT_NSEC3_ITERATIONS_MAX));
+		if (over)
+			assert_int_equal(wire_load16(snapshot_nsec3_chain(s)->params + 2), 10);
+		next = build(&m, arena, s, &rounds);
+		assert_true(rounds <= 4 * (1 + SNAPSHOT_NSEC3_ITERATIONS_MAX));
+		snapshot_retire(s);
+		snapshot_retire(next);
+		model_fini(&m);
+		test_arena_free(arena);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +231,7 @@ int main(void)
 		cmocka_unit_test(the_longest_salt_and_name_fit),
 		cmocka_unit_test(many_hashes_at_once_are_those_of_each_alone),
 		cmocka_unit_test(a_chain_beyond_the_limit_of_iterations_costs_no_hash),
+		cmocka_unit_test(many_parameters_cost_few_digests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
