@@ -108,26 +108,28 @@ static const struct denial_hashed *hashed(const struct proof *p, unsigned label)
 /*
  * RFC 5155 7.2.1: the NSEC3 of the closest encloser, looked for from suffix `label` upwards, and the one that covers the
  * next closer name: `next` is that of the suffix below `label`. With opt-out the closest encloser that can be proven may
- * be further up than the one that exists.
+ * be further up than the one that exists, which is there for the sake of delegations that the chain leaves out. Returns
+ * where it is.
  */
-static void put_encloser_nsec3(struct proof *p, unsigned label, const struct denial *next)
+static unsigned put_encloser_nsec3(struct proof *p, unsigned label, const struct denial *next)
 {
 	const struct nsec3_chain *c = snapshot_nsec3_chain(p->lookup->snap);
 	struct denial found[2], *d = found;
 
 	for (; label != p->lookup->apex_label; label++) {
 		if (!snapshot_nsec3_at(p->lookup->snap, hashed(p, label)->encloser, d))
-			return;
+			return p->lookup->apex_label;
 		if (d->exact) {
 			put(p, d);
 			put(p, next);
-			return;
+			return label;
 		}
 		next = d;
 		d = d == found ? found + 1 : found;
 	}
 	put(p, &c->apex);
 	put(p, next);
+	return label;
 }
 
 /* RFC 5155 7.2.3, 7.2.4 and 7.2.7: the NSEC3 of the name at `label`, or the proof that it lies in an opt-out span. */
@@ -196,32 +198,28 @@ static bool find_next(const struct proof *p, struct denial *out)
 	return snapshot_nsec3_take(p->lookup->snap, next->hash, next->entry, out) && !collides(p, out);
 }
 
-/* The NSEC3 of the wildcard at the closest encloser, or the one that covers it. */
-static void put_wildcard_nsec3(struct proof *p, const struct denial *d)
-{
-	if (p->lookup->kind == LOOKUP_WILDCARD || !collides(p, d))
-		put(p, d);
-}
-
-/* RFC 5155 7.2.2 and 7.2.5. */
+/*
+ * RFC 5155 7.2.2 and 7.2.5. The wildcard is the one at the closest encloser that was proven: a validator knows no other (8.4).
+ * Only at the one that exists is it known not to, or what it has.
+ */
 static void put_encloser_proof_nsec3(struct proof *p)
 {
-	const struct snapshot *s = p->lookup->snap;
-	unsigned label = p->lookup->encloser_label;
-	uint8_t wildcard[NSEC3_HASH_LEN];
-	struct denial d;
+	const struct lookup *l = p->lookup;
+	const struct denial *wildcard;
+	struct denial next, found;
+	unsigned proven;
 
-	if (!find_next(p, &d))
+	if (!find_next(p, &next))
 		return;
-	if (label == p->lookup->apex_label) {
-		put_encloser_nsec3(p, label, &d);
-		put_wildcard_nsec3(p, &snapshot_nsec3_chain(s)->wildcard);
-		return;
+	proven = put_encloser_nsec3(p, l->encloser_label, &next);
+	wildcard = &snapshot_nsec3_chain(l->snap)->wildcard;
+	if (proven != l->apex_label) {
+		if (!snapshot_nsec3_at(l->snap, hashed(p, proven)->wildcard, &found))
+			return;
+		wildcard = &found;
 	}
-	memcpy(wildcard, hashed(p, label)->wildcard, sizeof(wildcard));
-	put_encloser_nsec3(p, label, &d);
-	if (snapshot_nsec3_at(s, wildcard, &d))
-		put_wildcard_nsec3(p, &d);
+	if (l->kind == LOOKUP_WILDCARD || proven != l->encloser_label || !collides(p, wildcard))
+		put(p, wildcard);
 }
 
 /*

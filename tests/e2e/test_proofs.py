@@ -6,6 +6,7 @@ insecure where a span of opt-out says so, and none bogus. Zones that were tamper
 found out, so that the test can fail. LOCKSTEP_PROOFS=400 asks that many questions of each kind of zone instead of 40.
 """
 
+import base64
 import os
 import random
 import re
@@ -17,6 +18,7 @@ import corners
 import lab
 from signing import SIGNING, anchor, signed
 
+import dns.dnssec
 import dns.flags
 import dns.message
 import dns.name
@@ -68,10 +70,10 @@ def is_whole(net, name, rdtype):
 
 def sample(corner, r):
     """(name, type): of every kind of answer as many."""
-    inside = [n for n in corner.names if n.is_subdomain(APEX)]
+    inside, ancestors = ([n for n in names if n.is_subdomain(APEX)] for names in (corner.names, corner.ancestors))
     below = lambda names: dns.name.Name((r.choice((b"x", b"www", b"nothing", b"Q")),) + r.choice(names).labels)
     kinds = (lambda: r.choice(inside), lambda: below(inside), lambda: below(corner.wildcards),
-             lambda: r.choice([a for a in corner.ancestors if a.is_subdomain(APEX)]), lambda: below(corner.dnames[:8]),
+             lambda: r.choice(ancestors), lambda: below(ancestors), lambda: below(corner.dnames[:8]),
              lambda: dns.name.Name((bytes(r.choices(b"abcxyz", k=5)),) + APEX.labels))
     while True:
         if r.random() < 0.15:
@@ -79,6 +81,49 @@ def sample(corner, r):
         name = r.choice(kinds)()
         if len(name.to_text()) < 200 and all(33 <= o < 127 and o not in b'"$@();\\' for label in name.labels for o in label):
             yield name, dns.rdatatype.from_text(r.choice(("A", "A", "AAAA", "TXT", "MX", "CAA", "DS")))
+
+
+class Chain:
+    """The NSEC3 records of an answer, as RFC 5155 8 reads them."""
+
+    def __init__(self, reply):
+        self.links = {r.name.labels[0].decode().upper(): r[0] for r in reply.authority if r.rdtype == dns.rdatatype.NSEC3}
+
+    def _hash(self, name):
+        link = next(iter(self.links.values()))
+        return dns.dnssec.nsec3_hash(name, link.salt, link.iterations, link.algorithm)
+
+    def matches(self, name):
+        return self._hash(name) in self.links
+
+    def covers(self, name):
+        wanted = self._hash(name)
+        for owner, link in self.links.items():
+            after = base64.b32hexencode(link.next).decode()
+            if owner < wanted < after or (after <= owner and (wanted > owner or wanted < after)):
+                return True
+        return False
+
+    def denies(self, name):
+        """Whether it is a name error, by 8.3 and 8.4; delv does not ask for the wildcard where there is opt-out."""
+        next_closer = name
+        while len(name.labels) > len(APEX.labels) and not self.matches(name):
+            next_closer, name = name, name.parent()
+        wildcard = dns.name.Name((b"*",) + name.labels)
+        # One that exists above names that are there for opted-out delegations alone cannot be denied.
+        return self.matches(name) and self.covers(next_closer) and (self.covers(wildcard) or self.matches(wildcard))
+
+
+def deny_by_the_letter(net, corner):
+    """Below every name of the zone that has others below it, those of delegations included that opt-out leaves out."""
+    asked = 0
+    for ancestor in (a for a in corner.ancestors if a.is_subdomain(APEX)):
+        name = dns.name.Name((b"nothing-here",) + ancestor.labels)
+        reply = dns.message.from_wire(net.exchange(dns.message.make_query(name, "A", want_dnssec=True).to_wire(), tcp=True))
+        if reply.rcode() == 3 and not reply.answer:
+            asked += 1
+            assert Chain(reply).denies(name), f"{name} is not denied by\n{reply}"
+    return asked
 
 
 @lab.each(how=["nsec", "nsec3", "nsec3-opt-out"])
@@ -98,6 +143,7 @@ def test_a_validator_finds_every_answer_right(net, how):
         found[verdict] += 1
     print(f"    {how}: {asked} answers validated by delv: {found}")
     assert found[SECURE] > asked / 2
+    assert how == "nsec" or deny_by_the_letter(net, corner) > 10
 
 
 def another_address(text):

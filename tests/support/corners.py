@@ -319,6 +319,8 @@ def _name(r, c):
         name = _below(r, r.choice(c.dnames), 4)
     elif kind < 0.88:
         name = r.choice(c.ancestors)
+        if r.random() < 0.4:
+            name = _below(r, name)
     elif kind < 0.94:
         name = _below(r, dns.name.from_text(r.choice((APEX, CHILD, OTHER))))
     elif kind < 0.97:

@@ -38,6 +38,28 @@ void ask_world_fini(struct ask_world *w)
 	urcu_qsbr_unregister_thread();
 }
 
+void ask_nsec3_label(const char *name, unsigned iterations, char out[NSEC3_LABEL_LEN + 1])
+{
+	uint8_t params[] = {1, 0, (uint8_t)(iterations >> 8), (uint8_t)iterations, 0};
+	uint8_t wire[NAME_LEN_MAX], hash[NSEC3_HASH_LEN];
+
+	assert_true(name_from_text(name, wire) > 0);
+	nsec3_hash(params, wire, hash);
+	nsec3_label(hash, (uint8_t *)out);
+	out[NSEC3_LABEL_LEN] = '\0';
+}
+
+void ask_put_nsec3(char *text, size_t cap, const char *name, unsigned flags, unsigned iterations)
+{
+	char label[NSEC3_LABEL_LEN + 1];
+	size_t len = strlen(text);
+
+	ask_nsec3_label(name, iterations, label);
+	/* Where it leads to does not matter here. */
+	snprintf(text + len, cap - len, "%s.example. 300 IN NSEC3 1 %u %u - %s A\n", label, flags, iterations,
+		 label);
+}
+
 uint32_t ask_add_zone(struct ask_world *w, const char *apex, const char *text)
 {
 	FILE *f = fmemopen((void *)(uintptr_t)text, strlen(text), "r");

@@ -6,6 +6,7 @@
 
 #include "dataplane/answer/answer.h"
 #include "dataplane/zone/arena.h"
+#include "dataplane/zone/nsec3.h"
 
 struct ask_world {
 	struct arena *arena;
@@ -24,6 +25,10 @@ struct ask_world {
 /* Registers the thread with RCU. */
 void ask_world_init(struct ask_world *w);
 void ask_world_fini(struct ask_world *w);
+
+/* The label of the NSEC3 record for a name, in a chain without salt; then its line in zone "example.", behind text. */
+void ask_nsec3_label(const char *name, unsigned iterations, char out[NSEC3_LABEL_LEN + 1]);
+void ask_put_nsec3(char *text, size_t cap, const char *name, unsigned flags, unsigned iterations);
 
 /* Returns the zone's slot. */
 uint32_t ask_add_zone(struct ask_world *w, const char *apex, const char *text);

@@ -3,7 +3,6 @@
  * the zone is made up: it has records where only names that are not there would have theirs.
  */
 #include "tests/unit/answer/ask.h"
-#include "dataplane/zone/nsec3.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,20 +13,6 @@
 #include <cmocka.h>
 
 #define SERVFAIL "SERVFAIL\nopt 1232 do ede=24 NSEC3 hash collision\n"
-
-/* Adds the line of the NSEC3 record for a name in a chain of so many iterations. */
-static void add_nsec3(char *text, size_t cap, const char *name, unsigned iterations)
-{
-	uint8_t params[] = {1, 0, (uint8_t)(iterations >> 8), (uint8_t)iterations, 0};
-	uint8_t wire[NAME_LEN_MAX], hash[NSEC3_HASH_LEN];
-	char label[NSEC3_LABEL_LEN + 1] = {0};
-	size_t len = strlen(text);
-
-	assert_true(name_from_text(name, wire) > 0);
-	nsec3_hash(params, wire, hash);
-	nsec3_label(hash, (uint8_t *)label);
-	snprintf(text + len, cap - len, "%s.example. 300 IN NSEC3 1 0 %u - %s A\n", label, iterations, label);
-}
 
 /* A world with a zone whose chain has the names that exist and one more; extra NULL: none. */
 static void begin(struct ask_world *w, const char *extra, unsigned iterations)
@@ -47,9 +32,9 @@ static void begin(struct ask_world *w, const char *extra, unsigned iterations)
 		 "a.*.ent.example. 3600 IN A 192.0.2.1\n",
 		 iterations);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		add_nsec3(text, sizeof(text), names[i], iterations);
+		ask_put_nsec3(text, sizeof(text), names[i], 0, iterations);
 	if (extra != NULL)
-		add_nsec3(text, sizeof(text), extra, iterations);
+		ask_put_nsec3(text, sizeof(text), extra, 0, iterations);
 	ask_world_init(w);
 	ask_add_zone(w, "example.", text);
 }
