@@ -245,7 +245,7 @@ bool denial_put_soa(struct reply *r, const struct reply_name *n, const struct lo
 	if (!entry_set(l->snap, snapshot_apex(l->snap), DNS_TYPE_SOA, &set) ||
 	    !reply_require(r, REPLY_AUTHORITY, &place, &set))
 		return false;
-	minimum = wire_load32(r->msg + at + set.len - 4);
+	minimum = wire_load32(set.body + set.len - 4);
 	if (minimum < set.ttl)
 		reply_cap_ttl(r, at, minimum);
 	return true;

@@ -2,8 +2,8 @@
 
 #define OPT_LEN		  11 /* without options */
 #define OPTION_HEAD_LEN	  4
-#define RECORD_HEAD_LEN	  10 /* type, class, TTL, length: between owner and record data */
 #define OWNER_POINTER_LEN 2
+#define POINTER_MIN	  0xC0
 
 void reply_init(struct reply *r, const struct query *query, uint8_t *msg, uint32_t limit)
 {
@@ -26,6 +26,25 @@ bool reply_require(struct reply *r, enum reply_section section, const struct rrs
 	return false;
 }
 
+bool reply_offer_far(struct reply *r, enum reply_section section, const struct rrset_place *place,
+		     const struct rrset *set, bool with_sigs)
+{
+	size_t end = rrset_spell(set, place, r->msg, r->at, r->end, with_sigs);
+
+	if (end == 0)
+		return false;
+	r->at = (uint32_t)end;
+	r->cnt[section] = (uint16_t)(r->cnt[section] + set->cnt + (with_sigs ? set->sig_cnt : 0));
+	return true;
+}
+
+uint32_t reply_far_data_at(const struct reply *r, uint32_t at)
+{
+	while (r->msg[at] != 0 && r->msg[at] < POINTER_MIN)
+		at += 1u + r->msg[at];
+	return at + (r->msg[at] == 0 ? 1 : OWNER_POINTER_LEN) + REPLY_RECORD_HEAD_LEN;
+}
+
 struct rrset reply_sigs_only(const struct rrset *set)
 {
 	/* Nothing in an RRSIG is compressed (RFC 4034 3.1.7), so no position in the list is behind the records. */
@@ -41,10 +60,12 @@ struct rrset reply_sigs_only(const struct rrset *set)
 void reply_cap_ttl(struct reply *r, uint32_t from, uint32_t ttl)
 {
 	while (from < r->at) {
-		uint8_t *head = r->msg + from + OWNER_POINTER_LEN;
+		uint8_t *head;
 
+		from = reply_data_at(r, from);
+		head = r->msg + from - REPLY_RECORD_HEAD_LEN;
 		wire_store32(head + 4, ttl);
-		from += OWNER_POINTER_LEN + RECORD_HEAD_LEN + wire_load16(head + 8);
+		from += wire_load16(head + 8);
 	}
 }
 

@@ -14,6 +14,8 @@
 
 enum reply_section { REPLY_ANSWER, REPLY_AUTHORITY, REPLY_ADDITIONAL, REPLY_SECTION_CNT };
 
+#define REPLY_RECORD_HEAD_LEN 10 /* type, class, TTL, length: between owner and record data */
+
 /* RFC 8467 4.1. */
 #define REPLY_PADDING_BLOCK 468
 
@@ -96,10 +98,23 @@ static inline void reply_set_options(struct reply *r, const uint8_t *options, si
 	r->end -= (uint32_t)len;
 }
 
-/* Whether len more octets of records fit and a body may start there. */
+/* Whether len more octets of records fit. */
 static inline bool reply_has_room(const struct reply *r, size_t len)
 {
-	return r->at + len <= r->end && r->at <= RRSET_LINK_AT_MAX;
+	return r->at + len <= r->end;
+}
+
+/* Whether what starts at this offset of the message is linked; from there on it is spelled (rrset.h). */
+static inline bool reply_is_near(uint32_t at)
+{
+	return at <= RRSET_LINK_AT_MAX;
+}
+
+/* Where the data of the record at this offset start, whose owner was linked as a pointer, or spelled. */
+uint32_t reply_far_data_at(const struct reply *r, uint32_t at);
+static inline uint32_t reply_data_at(const struct reply *r, uint32_t at)
+{
+	return reply_is_near(at) ? at + REPLY_RECORD_HEAD_LEN + 2 : reply_far_data_at(r, at);
 }
 
 /*
@@ -108,9 +123,13 @@ static inline bool reply_has_room(const struct reply *r, size_t len)
  */
 bool reply_require(struct reply *r, enum reply_section section, const struct rrset_place *place,
 		   const struct rrset *set);
+bool reply_offer_far(struct reply *r, enum reply_section section, const struct rrset_place *place,
+		     const struct rrset *set, bool with_sigs);
 static inline bool reply_offer(struct reply *r, enum reply_section section, const struct rrset_place *place,
 			       const struct rrset *set, bool with_sigs)
 {
+	if (!reply_is_near(r->at))
+		return reply_offer_far(r, section, place, set, with_sigs);
 	if (!reply_has_room(r, rrset_linked_len(set, place, with_sigs)))
 		return false;
 	r->at = (uint32_t)rrset_link(set, place, r->msg, r->at, with_sigs);

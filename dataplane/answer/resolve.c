@@ -1,7 +1,6 @@
 #include "dataplane/answer/resolve.h"
 
-#define CNAME_RDATA_AT 12 /* behind the owner pointer, type, class, TTL and length */
-#define POINTER_MAX    0x3FFF
+#define POINTER_MAX 0x3FFF
 
 /* How the walk along the chain ended; the authority and additional sections follow from it. */
 enum end {
@@ -24,7 +23,7 @@ struct walk {
 	const struct resolve_step *steps[RESOLVE_CHAIN_MAX + 1];
 	unsigned dname_cnt;
 	const uint8_t *dname_body[RESOLVE_CHAIN_MAX + 1]; /* DNAME sets in the answer already, ... */
-	uint32_t dname_at[RESOLVE_CHAIN_MAX + 1];	  /* ... and where */
+	uint32_t dname_at[RESOLVE_CHAIN_MAX + 1];	  /* ... and where the target is */
 	/* the set whose targets get their addresses into the additional section */
 	struct rrset set;
 	struct rrset_place set_place;
@@ -213,7 +212,7 @@ static bool follow_cname(struct walk *w, const struct rrset_place *place)
 		return false;
 	}
 	w->end = END_ANSWER;
-	return reply_require(w->r, REPLY_ANSWER, place, &set) && follow(w, at + CNAME_RDATA_AT);
+	return reply_require(w->r, REPLY_ANSWER, place, &set) && follow(w, reply_data_at(w->r, at));
 }
 
 /* The name, or a wildcard in its place, has an entry: RFC 1034 4.3.2 step 3a and 3c. */
@@ -291,7 +290,7 @@ static bool step_cut(struct walk *w)
 	return false;
 }
 
-/* Puts the DNAME set of the current name into the answer once. Returns where it is, 0 when it did not fit. */
+/* Puts the DNAME set of the current name into the answer once. Returns where its target is, 0 when it did not fit. */
 static uint32_t dname_put(struct walk *w, const struct rrset *set)
 {
 	const struct lookup *l = &w->step->lookup;
@@ -303,9 +302,39 @@ static uint32_t dname_put(struct walk *w, const struct rrset *set)
 			return w->dname_at[i];
 	if (!reply_require(w->r, REPLY_ANSWER, &place, set))
 		return 0;
+	at = reply_data_at(w->r, at);
 	w->dname_body[w->dname_cnt] = set->body;
 	w->dname_at[w->dname_cnt++] = at;
 	return at;
+}
+
+/* The first cnt labels of the current name, as they are in the message. Returns where they end. */
+static uint8_t *put_labels(const struct walk *w, uint8_t *p, unsigned cnt)
+{
+	const struct reply_name *n = &w->step->name;
+
+	for (unsigned i = 0; i < cnt; i++) {
+		const uint8_t *label = w->r->msg + reply_suffix_at(n, suffix_len(n->hashes, i));
+
+		memcpy(p, label, 1u + *label);
+		p += 1 + *label;
+	}
+	return p;
+}
+
+/* The current name as an owner: a pointer, or spelled where none reaches. */
+static uint8_t *put_owner(const struct walk *w, uint8_t *p)
+{
+	const struct reply_name *n = &w->step->name;
+	unsigned at = reply_suffix_at(n, n->hashes->len);
+
+	if (at > POINTER_MAX) {
+		p = put_labels(w, p, n->hashes->label_cnt);
+		*p = 0;
+		return p + 1;
+	}
+	wire_store16(p, (uint16_t)(0xC000 | at));
+	return p + 2;
 }
 
 /*
@@ -319,30 +348,25 @@ static uint32_t dname_cname(struct walk *w, uint32_t ttl, uint32_t target_at)
 	bool pointer = w->r->msg[target_at] != 0 && target_at <= POINTER_MAX;
 	unsigned target_len = pointer ? 2 : (unsigned)name_len(w->r->msg + target_at);
 	unsigned rdata_len = prefix_len + target_len;
+	unsigned owner_len = reply_suffix_at(n, n->hashes->len) > POINTER_MAX ? n->hashes->len : 2;
 	uint8_t *p = w->r->msg + w->r->at;
-	uint32_t rdata_at = w->r->at + CNAME_RDATA_AT;
+	uint32_t rdata_at = w->r->at + owner_len + REPLY_RECORD_HEAD_LEN;
 
-	if (!reply_has_room(w->r, CNAME_RDATA_AT + rdata_len)) {
+	if (!reply_has_room(w->r, owner_len + REPLY_RECORD_HEAD_LEN + rdata_len)) {
 		w->r->truncated = true;
 		return 0;
 	}
-	wire_store16(p, (uint16_t)(0xC000 | reply_suffix_at(n, n->hashes->len)));
-	wire_store16(p + 2, DNS_TYPE_CNAME);
-	wire_store16(p + 4, DNS_CLASS_IN);
-	wire_store32(p + 6, ttl);
-	wire_store16(p + 10, (uint16_t)rdata_len);
-	p += CNAME_RDATA_AT;
-	for (unsigned i = 0; i < w->step->lookup.label; i++) {
-		const uint8_t *label = w->r->msg + reply_suffix_at(n, suffix_len(n->hashes, i));
-
-		memcpy(p, label, 1u + *label);
-		p += 1 + *label;
-	}
+	p = put_owner(w, p);
+	wire_store16(p, DNS_TYPE_CNAME);
+	wire_store16(p + 2, DNS_CLASS_IN);
+	wire_store32(p + 4, ttl);
+	wire_store16(p + 8, (uint16_t)rdata_len);
+	p = put_labels(w, p + REPLY_RECORD_HEAD_LEN, w->step->lookup.label);
 	if (pointer)
 		wire_store16(p, (uint16_t)(0xC000 | target_at));
 	else
 		memcpy(p, w->r->msg + target_at, target_len);
-	w->r->at += CNAME_RDATA_AT + rdata_len;
+	w->r->at = rdata_at + rdata_len;
 	w->r->cnt[REPLY_ANSWER]++;
 	return rdata_at;
 }
@@ -350,20 +374,20 @@ static uint32_t dname_cname(struct walk *w, uint32_t ttl, uint32_t target_at)
 static bool step_dname(struct walk *w)
 {
 	const struct lookup *l = &w->step->lookup;
-	uint32_t dname_at, cname_rdata_at;
+	uint32_t target_at, cname_rdata_at;
 	struct rrset set;
 
 	w->end = END_ANSWER;
 	if (!entry_set(l->snap, l->entry, DNS_TYPE_DNAME, &set))
 		return false;
-	dname_at = dname_put(w, &set);
-	if (dname_at == 0)
+	target_at = dname_put(w, &set);
+	if (target_at == 0)
 		return false;
-	if (l->hashes->off[l->label] + name_len(w->r->msg + dname_at + CNAME_RDATA_AT) > NAME_LEN_MAX) {
+	if (l->hashes->off[l->label] + name_len(w->r->msg + target_at) > NAME_LEN_MAX) {
 		w->end = END_OVERFLOW;
 		return false;
 	}
-	cname_rdata_at = dname_cname(w, set.ttl, dname_at + CNAME_RDATA_AT);
+	cname_rdata_at = dname_cname(w, set.ttl, target_at);
 	if (w->r->query->type == DNS_TYPE_CNAME || w->r->query->type == DNS_TYPE_ANY)
 		return false; /* it is what the question asks for, as a stored one would be */
 	return cname_rdata_at != 0 && follow(w, cname_rdata_at);
@@ -460,15 +484,21 @@ static void put_authority(struct walk *w)
 static bool put_glue(struct walk *w)
 {
 	struct rrset glue;
+	size_t end = 0;
 
 	entry_glue(w->step->lookup.snap, w->set_entry, &glue);
 	if (glue.len == 0)
 		return true;
-	if (!reply_has_room(w->r, glue.len)) {
+	/* Its pointers lead into the NS set, so that one has to be near. */
+	if (!reply_is_near(w->set_at))
+		end = rrset_spell_glue(&glue, &w->set, &w->set_place, w->r->msg, w->r->at, w->r->end);
+	else if (reply_has_room(w->r, glue.len))
+		end = rrset_link_glue(&glue, &w->set_place, w->set_at, w->r->msg, w->r->at);
+	if (end == 0) {
 		w->r->truncated = true;
 		return false;
 	}
-	w->r->at = (uint32_t)rrset_link_glue(&glue, &w->set_place, w->set_at, w->r->msg, w->r->at);
+	w->r->at = (uint32_t)end;
 	w->r->cnt[REPLY_ADDITIONAL] = (uint16_t)(w->r->cnt[REPLY_ADDITIONAL] + glue.cnt);
 	return true;
 }
@@ -494,6 +524,8 @@ static void put_targets(struct walk *w)
 	unsigned seen_cnt = 0, iter = 0, left = RESOLVE_TARGETS_MAX;
 	struct rrset_target t;
 
+	if (!reply_is_near(w->set_at))
+		return; /* its names are elsewhere than target_at thinks, and mostly out of reach */
 	while (snapshot_next_target(w->step->lookup.snap, w->set_entry, &w->set, &iter, &left, &t)) {
 		const struct rrset *address[] = {&t.a, &t.aaaa};
 		struct rrset_place place = {.owner = (uint16_t)target_at(w, &t), .stored_len = t.owner_len};

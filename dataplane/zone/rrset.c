@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define POINTER_TAG 0xC000u
+#define POINTER_MAX 0x3FFFu
 
 /* How the two kinds of pointers move. */
 struct moves {
@@ -104,4 +105,146 @@ size_t rrset_link_glue(const struct rrset *glue, const struct rrset_place *place
 	memcpy(msg + at, glue->body, glue->len);
 	fix_pointers(glue, &m, msg + at, glue->len);
 	return at + glue->len;
+}
+
+/* A set that is being written with its names spelled. */
+struct spelling {
+	uint8_t *msg;
+	size_t at, end;
+	bool full;
+	const struct rrset *set;
+	const uint8_t *names; /* the body that body pointers lead into */
+	struct moves moves;
+	unsigned reloc_at; /* the next one */
+};
+
+static void spell_octets(struct spelling *s, const uint8_t *from, size_t len)
+{
+	if (s->full || len > s->end - s->at) {
+		s->full = true;
+		return;
+	}
+	memcpy(s->msg + s->at, from, len);
+	s->at += len;
+}
+
+/* The name at an offset of the message, before what is being written. */
+static void spell_from_msg(struct spelling *s, size_t from)
+{
+	for (;;) {
+		const uint8_t *p = s->msg + from;
+
+		if (*p >= 0xC0) {
+			from = wire_load16(p) & POINTER_MAX;
+			continue;
+		}
+		spell_octets(s, p, 1u + *p);
+		if (*p == 0 || s->full)
+			return;
+		from += 1u + *p;
+	}
+}
+
+/* The name that a pointer of the body leads to. */
+static void spell_target(struct spelling *s, unsigned pointer)
+{
+	const struct moves *m = &s->moves;
+
+	for (;;) {
+		const uint8_t *p;
+
+		if (pointer < m->split) {
+			spell_from_msg(s, m->suffix_at != NULL
+						  ? m->suffix_at[pointer - DNS_HEADER_LEN + m->shift]
+						  : (size_t)((int)pointer + m->suffix_add));
+			return;
+		}
+		/* body_add is the distance from where it was laid out to the start of the body. */
+		for (p = s->names + ((int)pointer + m->body_add); *p != 0 && *p < 0xC0; p += 1 + *p)
+			spell_octets(s, p, 1u + *p);
+		if (*p == 0) {
+			spell_octets(s, p, 1);
+			return;
+		}
+		pointer = wire_load16(p) & POINTER_MAX;
+	}
+}
+
+/* Octets of the body, with names in place of pointers. */
+static void spell_body(struct spelling *s, size_t from, size_t to)
+{
+	const struct rrset *set = s->set;
+
+	for (; s->reloc_at < set->reloc_cnt && set->reloc[s->reloc_at] < to; s->reloc_at++) {
+		size_t at = set->reloc[s->reloc_at];
+
+		spell_octets(s, set->body + from, at - from);
+		spell_target(s, wire_load16(set->body + at) & POINTER_MAX);
+		from = at + 2;
+	}
+	spell_octets(s, set->body + from, to - from);
+}
+
+static void spell_name_at(struct spelling *s, size_t at)
+{
+	uint8_t pointer[2];
+
+	if (at > POINTER_MAX) {
+		spell_from_msg(s, at);
+		return;
+	}
+	wire_store16(pointer, (uint16_t)(POINTER_TAG | at));
+	spell_octets(s, pointer, sizeof(pointer));
+}
+
+static void spell_owner(struct spelling *s, const struct rrset_place *place, bool first)
+{
+	if (place->literal == NULL || !first) {
+		spell_name_at(s, place->owner);
+	} else if (place->literal_to == 0) {
+		spell_octets(s, place->literal, place->literal_len);
+	} else {
+		spell_octets(s, place->literal, place->literal_len - 2u);
+		spell_name_at(s, place->literal_to);
+	}
+}
+
+static struct spelling spell_begin(const struct rrset *set, const uint8_t *names,
+				   const struct rrset_place *place, uint8_t *msg, size_t at, size_t end)
+{
+	return (struct spelling){.msg = msg,
+				 .at = at,
+				 .end = end,
+				 .set = set,
+				 .names = names,
+				 .moves = moves_of(set, place, 0)};
+}
+
+size_t rrset_spell(const struct rrset *set, const struct rrset_place *place, uint8_t *msg, size_t at,
+		   size_t end, bool with_sigs)
+{
+	struct spelling s = spell_begin(set, set->body, place, msg, at, end);
+	size_t len = set->len + (with_sigs ? set->sig_len : 0), next;
+
+	for (size_t off = 0; off < len && !s.full; off = next) {
+		size_t data_at;
+
+		next = off + 12u + wire_load16(set->body + off + 10);
+		spell_owner(&s, place, off == 0);
+		spell_octets(&s, set->body + off + 2, 10);
+		data_at = s.at;
+		spell_body(&s, off + 12, next);
+		if (!s.full)
+			wire_store16(msg + data_at - 2, (uint16_t)(s.at - data_at));
+	}
+	return s.full ? 0 : s.at;
+}
+
+size_t rrset_spell_glue(const struct rrset *glue, const struct rrset *ns, const struct rrset_place *place,
+			uint8_t *msg, size_t at, size_t end)
+{
+	struct spelling s = spell_begin(glue, ns->body, place, msg, at, end);
+
+	spell_body(&s, 0, glue->len); /* names are owners here, so no length changes */
+	return s.full ? 0 : s.at;
 }

@@ -44,7 +44,7 @@ struct rrset {
 	uint8_t shift; /* owner octets that the layout left out: shared bodies are laid out for the apex as owner */
 };
 
-/* Where a body goes. All message offsets are below 16384. */
+/* Where a body goes. All message offsets are below 16384, but for rrset_spell. */
 struct rrset_place {
 	uint16_t owner;	     /* what the owner pointers point to */
 	uint16_t stored_len; /* length of the owner name the body was laid out for */
@@ -71,3 +71,15 @@ static inline size_t rrset_linked_len(const struct rrset *set, const struct rrse
  */
 size_t rrset_link(const struct rrset *set, const struct rrset_place *place, uint8_t *msg, size_t at,
 		  bool with_sigs);
+
+/*
+ * The same where pointers of the body may not reach, anywhere in a message: names that the body has compressed are written out,
+ * and so is an owner that stands, or is spelled, out of a pointer's reach. Returns the offset behind, or 0 when it does not
+ * fit before end; what is at `at` and behind is then unspecified. Not quick: for what is large and goes over TCP.
+ */
+size_t rrset_spell(const struct rrset *set, const struct rrset_place *place, uint8_t *msg, size_t at,
+		   size_t end, bool with_sigs);
+
+/* The glue of an NS set that was spelled (entry_glue in snapshot.h); place is that set's. */
+size_t rrset_spell_glue(const struct rrset *glue, const struct rrset *ns, const struct rrset_place *place,
+			uint8_t *msg, size_t at, size_t end);

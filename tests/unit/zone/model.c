@@ -505,6 +505,33 @@ static unsigned count_set(const struct model *m, const uint8_t *owner, uint16_t 
 	return cnt;
 }
 
+/* Spelled where no pointer reaches, the question's name being the owner or the owner written out, and in no more room than it takes. */
+static void check_spelled(const struct model *m, const struct rrset *set, const struct rrset_place *place,
+			  const uint8_t *qname, const uint8_t *shown, const uint8_t *owner, unsigned cnt)
+{
+	const size_t far = 20000;
+	static struct message msg;
+	struct rrset_place literal = *place;
+
+	/* Thousands of owners written out are more than a message. */
+	if (rrset_linked_len(set, place, true) > 8192)
+		return;
+	literal.literal = owner;
+	literal.literal_len = (uint16_t)name_len(owner);
+	literal.owner = (uint16_t)far;
+	literal.suffix_add = (int16_t)(far - DNS_HEADER_LEN);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct rrset_place *at = i == 0 ? place : &literal;
+
+		message_start(&msg, qname);
+		msg.len = rrset_spell(set, at, msg.octets, far, sizeof(msg.octets), true);
+		assert_true(msg.len > far);
+		assert_int_equal(read_back(m, &msg, far, i == 0 ? shown : owner, owner, set->type), cnt);
+		assert_int_equal(rrset_spell(set, at, msg.octets, far, msg.len - 1, true), 0);
+		assert_int_equal(rrset_spell(set, at, msg.octets, far, msg.len, true), msg.len);
+	}
+}
+
 static void check_sets(const struct model *m, const struct snapshot *s, const struct lookup *l,
 		       const uint8_t *qname, const uint8_t *owner)
 {
@@ -535,6 +562,7 @@ static void check_sets(const struct model *m, const struct snapshot *s, const st
 		msg.len = rrset_link(&set, &place, msg.octets, at, true);
 		assert_int_equal(msg.len - at, rrset_linked_len(&set, &place, true));
 		assert_int_equal(read_back(m, &msg, at, shown, owner, types[i]), cnt + sigs);
+		check_spelled(m, &set, &place, qname, shown, owner, cnt + sigs);
 		/* Once more with the owner written out, and in a place that is nobody's nominal one. */
 		message_start(&msg, qname);
 		memset(msg.octets + msg.len, 0, 37);
@@ -590,6 +618,11 @@ static void check_glue(const struct model *m, const struct snapshot *s, const st
 	at = rrset_link(&ns, &place, msg.octets, msg.ns_at, true);
 	msg.len = rrset_link_glue(&glue, &place, msg.ns_at, msg.octets, at);
 	assert_int_equal(read_back(m, &msg, at, NULL, NULL, 0), expected);
+	message_start(&msg, qname);
+	at = 20000;
+	msg.len = rrset_spell_glue(&glue, &ns, &place, msg.octets, at, sizeof(msg.octets));
+	assert_int_equal(read_back(m, &msg, at, NULL, NULL, 0), expected);
+	assert_int_equal(rrset_spell_glue(&glue, &ns, &place, msg.octets, at, msg.len - 1), 0);
 }
 
 static void check_targets(const struct model *m, const struct snapshot *s, const struct lookup *l,
