@@ -210,6 +210,15 @@ static enum builder_verdict count(struct builder *b, const struct owner *o, cons
 	return BUILDER_OK;
 }
 
+/* Whether o is below the name of len octets: of whole labels, for a label may hold any octets. */
+static bool is_below(const struct owner *o, const uint8_t *rel, size_t len)
+{
+	for (unsigned i = 1; i < o->rel_labels; i++)
+		if (o->off[i] + len == o->rel_len)
+			return memcmp(o->lower + o->off[i], rel, len) == 0;
+	return false;
+}
+
 /* What depends on the cut, DNAME or address records of o, now or at the end. */
 static int note_dependents(struct builder *b, const struct owner *o, unsigned before, unsigned after,
 			   bool has_children)
@@ -236,8 +245,7 @@ static int note_dependents(struct builder *b, const struct owner *o, unsigned be
 	if (after & ENTRY_BELOW) {
 		size_t cut_len = b->cut.len == 0 ? 0 : b->cut.octets[0];
 
-		if (cut_len > 0 && o->rel_len > cut_len &&
-		    memcmp(rel + o->rel_len - cut_len, b->cut.octets + 1, cut_len) == 0)
+		if (cut_len > 0 && is_below(o, b->cut.octets + 1, cut_len))
 			return 0;
 		owner_init_rel(b, &cut, rel, o->rel_len);
 		if (family_below(b, &cut, &top) && top < o->rel_labels)

@@ -99,12 +99,35 @@ static void large_zone_finds_every_name(void **state)
 	test_arena_free(arena);
 }
 
+/* In this order the glue of the first cut comes while that of the second, whose octets end its name, is being waited for. */
+static void glue_out_of_order_finds_its_cut_by_labels_not_octets(void **state)
+{
+	static const char *const lines[][2] = {{"q\\001b.example.", "ns.q\\001b.example."},
+					       {"b.example.", "ns.b.example."}};
+	struct arena *arena = test_arena();
+	struct snapshot *s;
+	struct model m;
+
+	(void)state;
+	model_init(&m, "example.", 1);
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(model_add_text(&m, lines[i][0], DNS_TYPE_NS, lines[i][1]));
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(model_add_text(&m, lines[i][1], DNS_TYPE_A, "192.0.2.1"));
+	s = model_build(&m, arena);
+	model_check(&m, s);
+	snapshot_retire(s);
+	model_fini(&m);
+	test_arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_zones_answer_like_a_sorted_list),
 		cmocka_unit_test(the_root_zone_is_a_zone_like_any_other),
 		cmocka_unit_test(wildcard_does_not_reach_below_a_cut),
+		cmocka_unit_test(glue_out_of_order_finds_its_cut_by_labels_not_octets),
 		cmocka_unit_test(large_zone_finds_every_name),
 	};
 
