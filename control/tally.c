@@ -3,8 +3,8 @@
 #include <string.h>
 
 /*
- * The builder keeps the records of one owner until the next owner comes. Sets end at 64 KiB, what a message carries,
- * and no owner has more than a few dozen types: this much at one owner is not a zone.
+ * Sets end at 64 KiB, what a message carries, and no owner has more than a few dozen types: this much at one owner in a row
+ * is not a zone, and most of it repeats what was there.
  */
 #define OWNER_OCTETS_MAX (16 * 1024 * 1024)
 

@@ -40,7 +40,8 @@ struct edits {
 	uint32_t owner_cnt, owner_cap, cnt, cap, slot_cnt;
 	uint64_t adds, dels, add_octets, del_octets; /* octets as the builder's limit counts them */
 	size_t len, size;
-	uint64_t held;		       /* octets allocated */
+	uint64_t held;		       /* octets allocated, those of the copy below among them */
+	uint64_t copy;		       /* of the edits of one owner, while they are applied */
 	uint64_t held_max;	       /* 0: any */
 	struct builder_budget *budget; /* or NULL */
 	enum builder_verdict refused;  /* why a function here has failed */

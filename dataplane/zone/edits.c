@@ -166,6 +166,21 @@ static void keep_case(struct builder *b, struct owner *o)
 	o->cased = (e->flags & ENTRY_CASE) != 0;
 }
 
+/* All edits may be of one owner, and are copied to be put in order. */
+static int hold_copy(struct edits *e, const struct edit_owner *eo)
+{
+	uint64_t need = 0;
+
+	for (uint32_t i = eo->first; i != 0; i = e->v[i - 1].next)
+		need += sizeof(struct record) + e->v[i - 1].len;
+	if (need <= e->copy)
+		return 0;
+	if (hold(e, need - e->copy) < 0)
+		return -ENOMEM;
+	e->copy = need;
+	return 0;
+}
+
 static enum builder_verdict apply_owner(struct builder *b, const struct edit_owner *eo)
 {
 	struct edits *e = &b->edits;
@@ -173,6 +188,8 @@ static enum builder_verdict apply_owner(struct builder *b, const struct edit_own
 	owner_init(b, &b->owner, e->octets + eo->name, name_len(e->octets + eo->name));
 	if (!eo->adds)
 		keep_case(b, &b->owner);
+	if (hold_copy(e, eo) < 0)
+		return builder_fail(b, e->refused, b->owner.orig, 0);
 	records_clear(&b->in);
 	for (uint32_t i = eo->first; i != 0; i = e->v[i - 1].next) {
 		const struct edit *edit = &e->v[i - 1];

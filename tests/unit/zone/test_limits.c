@@ -509,6 +509,13 @@ static void edits_of_all_builders_share_one_budget(void **state)
 	assert_int_equal(end(b, &report), BUILDER_LIMIT_BUDGET);
 	assert_int_equal(budget.used, 0);
 
+	/* All at one name: there is room for the list, and none to put it in order. */
+	b = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, NULL);
+	builder_share(b, &budget);
+	assert_int_equal(endless(b, true, true, 12000), 12000);
+	assert_int_equal(end(b, &report), BUILDER_LIMIT_BUDGET);
+	assert_int_equal(budget.used, 0);
+
 	first = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, NULL);
 	builder_share(first, &budget);
 	assert_int_equal(spread(first, alone), alone);
