@@ -155,14 +155,19 @@ static void threads_close(struct stream *s)
 	s->thread_cnt = 0;
 }
 
-/* Of what is open beside clients: sockets, libraries' own, control clients; transfers may want all that they are allowed. */
+/*
+ * Of what is open beside clients and the threads' sockets: ports, libraries' own, control clients. Transfers may want all
+ * that they are allowed.
+ */
 #define DESCRIPTORS_KEPT 100
 
 static unsigned conns_max(const struct stream *s)
 {
 	const struct config *c = s->env.config;
-	unsigned others =
-		DESCRIPTORS_KEPT + c->transfers_in.running_max * 2 + c->transfers_in.queries_max * 2;
+	unsigned sockets =
+		c->tcp_threads * (STREAM_SOCKETS_PER_ADDRESS * c->listen_cnt + STREAM_DESCRIPTORS_OWN);
+	unsigned others = DESCRIPTORS_KEPT + sockets + c->transfers_in.running_max * 2 +
+			  c->transfers_in.queries_max * 2;
 	unsigned max = descriptors_for_clients(c->tcp_clients_max, others);
 
 	if (max < c->tcp_clients_max)

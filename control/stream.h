@@ -34,6 +34,7 @@ void stream_free(struct stream *s);
 	X(requests, "DNS messages received")                                                              \
 	X(responses, "DNS messages sent")                                                                 \
 	X(open, "connections open now")                                                                   \
+	X(no_descriptor, "times that connections had to wait because no file descriptor was left")        \
 	X(refused_client, "connections refused: the client has as many as it may")                        \
 	X(tls_opened, "TLS handshakes completed")                                                         \
 	X(tls_resumed, "TLS handshakes that resumed a session")                                           \

@@ -391,9 +391,9 @@ static bool close_oldest(struct stream_thread *t)
 {
 	struct stream_conn *oldest = TAILQ_FIRST(&t->conns);
 
-	stream_count(t, STREAM_CNT_closed_limit, 1);
 	if (oldest == NULL)
 		return false;
+	stream_count(t, STREAM_CNT_closed_limit, 1);
 	conn_close(t, oldest);
 	return true;
 }
@@ -437,6 +437,23 @@ static bool conn_open(struct stream_thread *t, int fd, const union config_sockad
 	return true;
 }
 
+static void refuse(struct stream_thread *t, int fd, enum stream_counter counter)
+{
+	stream_count(t, counter, 1);
+	close(fd);
+}
+
+/* Level-triggered: the next turn tries again, unless there is nothing that could be different then. */
+static void accept_failed(struct stream_thread *t, int error)
+{
+	bool shortage = error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+
+	if (!shortage || close_oldest(t))
+		return;
+	stream_count(t, STREAM_CNT_no_descriptor, 1);
+	stream_thread_rest(t);
+}
+
 void stream_conn_accept(struct stream_thread *t, const struct stream_fd *listener)
 {
 	struct stream_clients *clients = t->stream->clients;
@@ -445,19 +462,17 @@ void stream_conn_accept(struct stream_thread *t, const struct stream_fd *listene
 	int fd = accept4(listener->fd, &client.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE)
-			close_oldest(t); /* level-triggered: the next turn tries again */
+		accept_failed(t, errno);
 		return;
 	}
 	if (clients != NULL && !stream_clients_enter(clients, &client)) {
-		stream_count(t, STREAM_CNT_refused_client, 1);
-		close(fd);
+		refuse(t, fd, STREAM_CNT_refused_client);
 		return;
 	}
 	if (!make_room(t) || !conn_open(t, fd, &client, listener->kind == STREAM_FD_TLS_LISTENER)) {
 		if (clients != NULL)
 			stream_clients_leave(clients, &client);
-		close(fd);
+		refuse(t, fd, STREAM_CNT_closed_limit);
 		return;
 	}
 	stream_count(t, STREAM_CNT_accepted, 1);

@@ -18,7 +18,8 @@
 
 #define LISTEN_BACKLOG 1024
 #define EVENTS_MAX     64
-#define UDP_PER_TURN   32 /* datagrams taken from one socket before others have their turn */
+#define UDP_PER_TURN   32  /* datagrams taken from one socket before others have their turn */
+#define REST_MS	       100 /* what a client may have to wait longer, and what trying again costs */
 
 static uint64_t monotonic_ms(void)
 {
@@ -144,7 +145,7 @@ int stream_thread_open(struct stream_thread *t, struct net_error *err)
 	t->out = malloc(STREAM_OUT_CAP);
 	if (t->stream->tls != NULL)
 		t->wire = malloc(STREAM_WIRE_CAP);
-	t->sockets = calloc(3 * config->listen_cnt, sizeof(*t->sockets));
+	t->sockets = calloc(STREAM_SOCKETS_PER_ADDRESS * config->listen_cnt, sizeof(*t->sockets));
 	if (t->engine == NULL || t->out == NULL || t->sockets == NULL ||
 	    (t->stream->tls != NULL && t->wire == NULL))
 		return rc;
@@ -260,6 +261,43 @@ static void dispatch(struct stream_thread *t, const struct epoll_event *ev)
 	}
 }
 
+static void watch_listeners(struct stream_thread *t, uint32_t events)
+{
+	for (unsigned i = 0; i < t->socket_cnt; i++) {
+		struct stream_fd *f = &t->sockets[i];
+		struct epoll_event ev = {.events = events, .data.ptr = f};
+
+		if (f->kind != STREAM_FD_UDP)
+			epoll_ctl(t->epoll_fd, EPOLL_CTL_MOD, f->fd, &ev);
+	}
+}
+
+void stream_thread_rest(struct stream_thread *t)
+{
+	t->resting = true;
+	t->rest_end_ms = t->now_ms + REST_MS;
+	watch_listeners(t, 0);
+}
+
+static void rest_end(struct stream_thread *t)
+{
+	if (!t->resting || t->now_ms < t->rest_end_ms)
+		return;
+	t->resting = false;
+	watch_listeners(t, EPOLLIN);
+}
+
+/* How long a turn may wait for events, for epoll_wait. */
+static int wait_ms(const struct stream_thread *t)
+{
+	int conn_ms = stream_conn_next_ms(t), rest_ms;
+
+	if (!t->resting)
+		return conn_ms;
+	rest_ms = t->rest_end_ms <= t->now_ms ? 0 : (int)(t->rest_end_ms - t->now_ms);
+	return conn_ms >= 0 && conn_ms < rest_ms ? conn_ms : rest_ms;
+}
+
 void *stream_thread_main(void *arg)
 {
 	struct stream_thread *t = arg;
@@ -271,11 +309,12 @@ void *stream_thread_main(void *arg)
 		int cnt;
 
 		rcu_thread_offline();
-		cnt = epoll_wait(t->epoll_fd, events, EVENTS_MAX, stream_conn_next_ms(t));
+		cnt = epoll_wait(t->epoll_fd, events, EVENTS_MAX, wait_ms(t));
 		rcu_thread_online();
 		t->now_ms = monotonic_ms();
 		for (int i = 0; i < cnt; i++)
 			dispatch(t, &events[i]);
+		rest_end(t);
 		stream_conn_expire(t);
 		stream_conn_bury(t);
 	}

@@ -52,6 +52,8 @@ struct stream_thread {
 	struct stream_fd wake; /* eventfd: replies or stop */
 	struct stream_fd *sockets;
 	unsigned socket_cnt;
+	bool resting; /* no connection is accepted until rest_end_ms */
+	uint64_t rest_end_ms;
 	struct answer_engine *engine;
 	struct stream_conn_list conns;	 /* without a transfer, least recently active first */
 	struct stream_conn_list sending; /* with one: it has limits of its own */
@@ -76,6 +78,9 @@ int stream_thread_open(struct stream_thread *t, struct net_error *err);
 void *stream_thread_main(void *arg);
 
 void stream_thread_close(struct stream_thread *t);
+
+/* Stream thread: connections wait for a moment, for there is no descriptor for them and none to be closed. */
+void stream_thread_rest(struct stream_thread *t);
 
 /* Any thread: the thread looks at stop and replies soon. */
 void stream_thread_wake(struct stream_thread *t);
@@ -102,6 +107,10 @@ static inline void stream_count(struct stream_thread *t, enum stream_counter c, 
 {
 	__atomic_store_n(&t->counters[c], t->counters[c] + (uint64_t)n, __ATOMIC_RELAXED);
 }
+
+/* Sockets that a thread opens for an address, and descriptors of its own. */
+#define STREAM_SOCKETS_PER_ADDRESS 3
+#define STREAM_DESCRIPTORS_OWN	   2
 
 struct stream {
 	struct stream_env env;

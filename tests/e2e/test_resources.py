@@ -8,12 +8,19 @@ the whole list.
 import contextlib
 import fcntl
 import os
+import re
+import resource
 import signal
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import lab
+from lab_wire import soa_serial
+
+import dns.exception
+import dns.message
 
 ZONE = "example."
 DESCRIPTORS, CLIENTS = 200, 150
@@ -72,6 +79,32 @@ def test_clients_cannot_take_the_descriptors_that_zones_need(net):
     assert "too many open files" not in net.daemon.log().lower()
     for s in idle:
         s.close()
+
+
+def test_clients_leave_descriptors_for_the_sockets_of_every_thread_and_for_all_transfers(net):
+    limit, transfers, queries = 4000, 48, 384  # transfers-in, by default
+    serve(net, change={"tcp": {"threads": 32, "clients": 100000}}, wrapper=["prlimit", f"--nofile={limit}", "--"])
+    clients = int(re.search(r"tcp-clients-limited clients=(\d+)", net.daemon.log()).group(1))
+    taken = len(os.listdir(f"/proc/{net.daemon.pid}/fd"))
+    assert clients + taken + 2 * transfers + 2 * queries <= limit, (clients, taken)
+
+
+def test_a_thread_without_a_descriptor_for_a_client_does_not_spin(net):
+    serve(net)
+    pid = net.daemon.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (8, before[1]))  # all below it are taken for good
+    begin = time.monotonic()
+    with net.tcp(timeout=1) as s:  # the kernel has connected it, nobody accepts it
+        with contextlib.suppress(dns.exception.Timeout):
+            lab.exchange_on(s, dns.message.make_query(ZONE, "SOA").to_wire(), tcp=True, timeout=1)
+            raise AssertionError("there is a descriptor")
+        took = time.monotonic() - begin
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        s.settimeout(20)
+        assert soa_serial(dns.message.from_wire(lab.read_framed(s))) == 1
+    waits = net.daemon.counter("stream", "no_descriptor")
+    assert waits <= 10 * took + 20, f"{waits} attempts in {took:.1f} s"
 
 
 def test_storms_of_signals_change_nothing_and_end_in_one_clean_stop(net):
