@@ -35,8 +35,8 @@ static void no_news(struct step *st, uint32_t than)
 
 	s->round_equal = true;
 	s->primary_behind = false;
-	if (s->round_newer || secondary_compares_all(s) || (s->has_wanted && serial_newer(s->wanted, than)) ||
-	    secondary_pin_moves_at(s) != SECONDARY_NEVER)
+	if (s->round_newer || s->ask_all || secondary_compares_all(s) ||
+	    (s->has_wanted && serial_newer(s->wanted, than)) || secondary_pin_moves_at(s) != SECONDARY_NEVER)
 		secondary_next_primary(st);
 	else
 		secondary_end_round(st, true, false);
@@ -108,6 +108,14 @@ static void take_newer(struct step *st, uint32_t serial)
 	secondary_next_primary(st);
 }
 
+/* What is barred under our own serial is another content of it. */
+static bool is_ours(const struct step *st)
+{
+	const struct secondary *s = st->s;
+
+	return s->content != SECONDARY_NO_CONTENT && st->e->serial == s->serial && !st->e->differs;
+}
+
 static void on_answer(struct step *st)
 {
 	struct secondary *s = st->s;
@@ -119,7 +127,7 @@ static void on_answer(struct step *st)
 	s->has_primary_serial = true;
 	if (primary_expired(st->e))
 		secondary_next_primary(st);
-	else if (secondary_bars(s, serial))
+	else if (secondary_bars(s, serial) && !is_ours(st))
 		pass_over_barred(st);
 	else if (s->content == SECONDARY_NO_CONTENT)
 		secondary_transfer(st, true);
@@ -215,6 +223,7 @@ static void hold(struct step *st)
 
 	drop_held(st);
 	s->held = true;
+	s->held_serial = st->e->serial;
 	s->held_primary = s->asked;
 	s->has_barred = true;
 	s->barred_serial = st->e->serial;
@@ -312,12 +321,16 @@ static void on_notify(struct step *st)
 		}
 	} else if (!e->waiting) {
 		secondary_defer_notify(st, e->primary, e->has_serial, e->serial);
-	} else if (s->class == SECONDARY_BY_NOTIFY) {
+	} else if (s->class == SECONDARY_BY_NOTIFY && (e->primary == s->asked || s->ask_all)) {
 		/* The question is still to be sent: it asks for this one too. */
 		if (e->has_serial)
 			secondary_note_wanted(s, e->serial);
 	} else {
+		bool also = s->class == SECONDARY_BY_NOTIFY;
+
+		/* Once: another's queue is not for standing in it for ever. */
 		secondary_act_on_notify(st, e->primary, e->has_serial, e->serial);
+		s->ask_all = also;
 	}
 }
 
@@ -367,7 +380,7 @@ static void on_accept(struct step *st)
 {
 	struct secondary *s = st->s;
 
-	if (!s->held || st->e->serial != s->barred_serial)
+	if (!s->held || st->e->serial != s->held_serial)
 		return;
 	s->held = false;
 	s->has_barred = false;

@@ -167,6 +167,7 @@ struct secondary {
 	uint32_t deferred_serial;
 	uint32_t primary_serial;
 	uint32_t barred_serial;
+	uint32_t held_serial; /* with held */
 	uint32_t best_serial; /* in this round, and who has it; with has_best */
 	uint16_t best_primary;
 	uint16_t pinned;       /* whom the version held is from; with has_pinned */
@@ -192,7 +193,10 @@ struct secondary {
 	bool round_equal; /* ... our serial */
 	bool round_lower; /* ... a lower or incomparable one */
 	bool deferred;	  /* a NOTIFY waits for the end of the round, or for hold_until */
-	bool deferred_blind; /* it came without a serial */
+	bool deferred_blind;   /* one came without a serial */
+	bool deferred_hint;    /* one came with one: deferred_serial is the newest */
+	bool deferred_several; /* they came from several primaries */
+	bool ask_all; /* several primaries have sent a NOTIFY: that one has no news does not end the round */
 	bool has_primary_serial;
 	bool primary_behind;
 	bool timers_odd;
@@ -202,7 +206,7 @@ struct secondary {
 	bool round_elsewhere; /* in this round another one than the pinned primary had a newer serial */
 	bool replace;	      /* the transfer that runs may bring our serial */
 	bool has_barred;
-	bool held; /* the barred version waits for the operator */
+	bool held; /* a version waits for the operator; what is barred is it or newer */
 };
 
 /* primary_cnt >= 1; caps outlives s. */

@@ -54,6 +54,7 @@ void secondary_begin_round(struct step *st, uint16_t first, enum secondary_class
 	s->round_lower = false;
 	s->round_elsewhere = false;
 	s->has_best = false;
+	s->ask_all = false;
 	s->direct = st->direct && s->content == SECONDARY_SERVED && !s->forced;
 	s->check_at = SECONDARY_NEVER;
 	st->a.what &= ~(uint32_t)(SECONDARY_QUERY | SECONDARY_TRANSFER);
@@ -91,13 +92,15 @@ void secondary_defer_notify(struct step *st, uint16_t primary, bool has_serial, 
 {
 	struct secondary *s = st->s;
 
-	if (!s->deferred) {
-		s->deferred = true;
-		s->deferred_blind = !has_serial;
-		s->deferred_serial = serial;
-	} else if (!has_serial) {
+	if (!s->deferred)
+		s->deferred_blind = s->deferred_hint = s->deferred_several = false;
+	else if (primary != s->deferred_primary)
+		s->deferred_several = true;
+	s->deferred = true;
+	if (!has_serial) {
 		s->deferred_blind = true;
-	} else if (serial_newer(serial, s->deferred_serial)) {
+	} else if (!s->deferred_hint || serial_newer(serial, s->deferred_serial)) {
+		s->deferred_hint = true;
 		s->deferred_serial = serial;
 	}
 	s->deferred_primary = primary;
@@ -121,11 +124,11 @@ void secondary_act_on_notify(struct step *st, uint16_t primary, bool has_serial,
 void secondary_take_deferred(struct step *st)
 {
 	struct secondary *s = st->s;
-	bool has_serial = !s->deferred_blind;
+	bool ahead = s->deferred_hint && secondary_is_ahead(s, s->deferred_serial);
 
 	if (!s->deferred || s->activity != SECONDARY_IDLE)
 		return;
-	if (has_serial && !secondary_is_ahead(s, s->deferred_serial)) {
+	if (!ahead && !s->deferred_blind) {
 		s->deferred = false;
 		return;
 	}
@@ -135,7 +138,8 @@ void secondary_take_deferred(struct step *st)
 		return;
 	}
 	s->deferred = false;
-	secondary_act_on_notify(st, s->deferred_primary, has_serial, s->deferred_serial);
+	secondary_act_on_notify(st, s->deferred_primary, ahead, s->deferred_serial);
+	s->ask_all = s->deferred_several;
 }
 
 /* A round by NOTIFY that changed nothing may have been for nothing, or too early. */

@@ -78,6 +78,7 @@ static void free_parts(struct zones *z)
 	free(z->health);
 	free(z->rdata);
 	free(z->buf);
+	free(z->own);
 	free(z->index);
 	free(z->zone);
 	free(z);
@@ -102,13 +103,14 @@ static int alloc_parts(struct zones *z)
 	z->deadlines = deadlines_new(0);
 	z->rdata = malloc(RDATA_LEN_MAX);
 	z->buf = malloc(READ_BUF_LEN);
+	z->own = malloc(DNS_MSG_MAX);
 	z->links = links_new(&(struct links_env){.loop = z->env.loop,
 						 .buf = z->buf,
 						 .buf_cap = READ_BUF_LEN,
 						 .idle = on_session_idle,
 						 .arg = z});
 	if (z->links == NULL || z->queries == NULL || z->transfers == NULL || z->deadlines == NULL ||
-	    z->rdata == NULL || z->buf == NULL)
+	    z->rdata == NULL || z->buf == NULL || z->own == NULL)
 		return -ENOMEM;
 	return zones_reserve(z, z->config);
 }

@@ -127,7 +127,8 @@ struct zones {
 	struct zone_health *health;  /* by id of the primary */
 	unsigned health_cnt;
 	uint8_t *rdata;	 /* RDATA_LEN_MAX, scratch */
-	uint8_t *buf;	 /* READ_BUF_LEN, scratch for sockets */
+	uint8_t *buf;	 /* READ_BUF_LEN, scratch for sockets; answers that wait their turn may be in it */
+	uint8_t *own;	 /* DNS_MSG_MAX, scratch: our version as an answer */
 	uint32_t *index; /* open addressing: zone number + 1, by the hash of the name */
 	uint32_t index_mask;
 	uint64_t born;	   /* zones so far */

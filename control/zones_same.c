@@ -37,8 +37,8 @@ static bool read_own(struct zones *z, const struct snapshot *s, uint16_t type, s
 	size_t len = 0;
 
 	if (entry_set(s, snapshot_apex(s), type, &set))
-		len = put_own_answer(s, type, &set, z->buf, DNS_MSG_MAX);
-	return len > 0 && refresh_answer_get(z->buf, len, &q, z->rdata, out) == REFRESH_OK;
+		len = put_own_answer(s, type, &set, z->own, DNS_MSG_MAX);
+	return len > 0 && refresh_answer_get(z->own, len, &q, z->rdata, out) == REFRESH_OK;
 }
 
 bool zone_has_digests(const struct zone *zn)

@@ -31,10 +31,10 @@ struct verification {
 	struct secondary_event event; /* CHECKED, but for its verdict */
 	uv_process_t process;
 	uv_timer_t timer;
-	uv_async_t fed; /* feeder -> loop */
-	uv_thread_t feeder;
-	unsigned handles; /* to be closed */
-	bool is_running;
+	uv_async_t fed;	    /* feeder -> loop */
+	uv_thread_t feeder; /* with has_feeder */
+	unsigned handles;   /* to be closed */
+	bool is_running, has_feeder;
 	bool has_exited, has_fed;
 	bool accepted;
 	char why[GATE_TEXT_CAP];
@@ -150,7 +150,8 @@ static void end_when_done(struct verification *v)
 {
 	if (!v->has_exited || !v->has_fed)
 		return;
-	uv_thread_join(&v->feeder);
+	if (v->has_feeder)
+		uv_thread_join(&v->feeder);
 	close_all(v);
 }
 
@@ -233,6 +234,7 @@ static int start_feeder(struct verification *v)
 {
 	int ret = uv_thread_create(&v->feeder, feed, v);
 
+	v->has_feeder = ret == 0;
 	if (ret < 0)
 		close(v->pipe);
 	return ret;

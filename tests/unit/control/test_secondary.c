@@ -561,7 +561,7 @@ static void set_up(struct secondary *s, const struct row *r)
 	s->round_newer = r->given.newer;
 	s->whole = r->given.whole;
 	s->has_barred = r->given.barred != 0;
-	s->barred_serial = r->given.barred;
+	s->barred_serial = s->held_serial = r->given.barred;
 	s->held = r->given.held;
 	s->timers = timers;
 	s->round = 7;
@@ -1382,6 +1382,96 @@ static void an_expired_zone_recovers_through_a_failed_attempt(void **state)
 	assert_int_equal(s.expire_at, now + EXPIRE_MS);
 }
 
+/* --- several primaries that say there is news --- */
+
+/* One has told of 6, the other (as PowerDNS does) of no serial, while the zone was being asked about. */
+static void a_blind_notify_of_one_primary_does_not_hide_the_hint_of_another(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+
+	load(&s, 2, 5);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, NOTIFY, .primary = 0, .has_serial = true, .serial = 6);
+	STEP(&s, NOW, NOTIFY, .primary = 1);
+	a = STEP(&s, NOW, ANSWER, .serial = 5);
+	assert_int_equal(a.what, OK | QUERY);
+	assert_int_equal(a.primary, 1);
+	a = STEP(&s, NOW, ANSWER, .serial = 5);
+	assert_int_equal(a.what, QUERY);
+	assert_int_equal(a.primary, 0);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 6).what, TRANSFER);
+}
+
+static void blind_notifies_of_two_primaries_are_followed_to_both(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+
+	load(&s, 3, 5);
+	STEP(&s, NOW, REFRESH);
+	STEP(&s, NOW, NOTIFY, .primary = 1);
+	STEP(&s, NOW, NOTIFY, .primary = 2);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5).primary, 2);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5).primary, 0);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5).primary, 1);
+	a = STEP(&s, NOW, ANSWER, .serial = 5);
+	assert_int_equal(a.what, OK);
+	/* The next round is like any other. */
+	STEP(&s, NOW, REFRESH);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5).what, OK);
+}
+
+/* The question to the second stands in a queue, and the first says that it has something. */
+static void a_notify_is_not_lost_to_the_queue_of_another_primary(void **state)
+{
+	struct secondary s;
+	struct secondary_actions a;
+
+	load(&s, 2, 5);
+	assert_int_equal(STEP(&s, NOW, NOTIFY, .primary = 1).primary, 1);
+	a = STEP(&s, NOW, NOTIFY, .primary = 0, .waiting = true);
+	assert_int_equal(a.what, QUERY);
+	assert_int_equal(a.primary, 0);
+	/* Both are asked now; nobody can send it from queue to queue. */
+	assert_int_equal(STEP(&s, NOW, NOTIFY, .primary = 1, .waiting = true).what, 0);
+	a = STEP(&s, NOW, ANSWER, .serial = 5);
+	assert_int_equal(a.what, QUERY);
+	assert_int_equal(a.primary, 1);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 6).what, TRANSFER);
+}
+
+/* --- versions held --- */
+
+/* Ours is 10, 5 is held, and the operator goes back to 9 before it accepts. */
+static void what_is_held_can_be_accepted_after_a_rollback(void **state)
+{
+	struct secondary s;
+
+	load(&s, 1, 10);
+	STEP(&s, NOW, RETRANSFER);
+	STEP(&s, NOW, RECEIVED, .serial = 5, .timers = timers, .gate = SECONDARY_GATE_HOLD);
+	STEP(&s, NOW, ROLLBACK, .serial = 9, .timers = timers);
+	assert_true(s.held);
+	assert_int_equal(STEP(&s, NOW, ACCEPT, .serial = 5, .timers = timers).what, PUBLISH_HELD);
+	assert_int_equal(s.serial, 5);
+}
+
+static void another_content_held_under_our_serial_does_not_let_ours_expire(void **state)
+{
+	struct secondary s;
+
+	load(&s, 1, 5);
+	STEP(&s, NOW, RETRANSFER);
+	STEP(&s, NOW, RECEIVED, .serial = 5, .timers = timers, .gate = SECONDARY_GATE_HOLD);
+	STEP(&s, NOW + EXPIRE_MS, TIMER);
+	assert_int_equal(s.content, EXPIRED);
+	assert_int_equal(STEP(&s, NOW + EXPIRE_MS, ANSWER, .serial = 5).what, REPUBLISH | OK);
+	STEP(&s, NOW + EXPIRE_MS, REFRESH);
+	/* Where it is looked at, it stays turned down. */
+	assert_int_equal(STEP(&s, NOW + EXPIRE_MS, ANSWER, .serial = 5, .differs = true).what, OK);
+}
+
 /* --- other primaries --- */
 
 #define GONE SECONDARY_GONE
@@ -1599,7 +1689,7 @@ static void invariants_hold_for_random_events(void **state)
 
 int main(void)
 {
-	static struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + 64];
+	static struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + 96];
 	size_t cnt = 0;
 	const struct CMUnitTest scenarios[] = {
 		cmocka_unit_test(differences_are_wanted_only_where_they_can_help),
@@ -1644,6 +1734,11 @@ int main(void)
 		cmocka_unit_test(a_direct_request_is_for_the_pinned_primary_only),
 		cmocka_unit_test(what_an_operator_accepts_pins_to_whom_it_is_from),
 		cmocka_unit_test(an_expired_zone_recovers_through_a_failed_attempt),
+		cmocka_unit_test(a_blind_notify_of_one_primary_does_not_hide_the_hint_of_another),
+		cmocka_unit_test(blind_notifies_of_two_primaries_are_followed_to_both),
+		cmocka_unit_test(a_notify_is_not_lost_to_the_queue_of_another_primary),
+		cmocka_unit_test(what_is_held_can_be_accepted_after_a_rollback),
+		cmocka_unit_test(another_content_held_under_our_serial_does_not_let_ours_expire),
 		cmocka_unit_test(primaries_that_change_places_stay_who_they_are),
 		cmocka_unit_test(a_zone_with_other_primaries_asks_them_at_once),
 		cmocka_unit_test(a_question_to_a_primary_that_is_gone_is_put_to_another_in_the_same_round),
