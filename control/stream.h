@@ -35,6 +35,7 @@ void stream_free(struct stream *s);
 	X(responses, "DNS messages sent")                                                                 \
 	X(open, "connections open now")                                                                   \
 	X(no_descriptor, "times that connections had to wait because no file descriptor was left")        \
+	X(drop_source, "UDP requests dropped: from a port that is never answered")                        \
 	X(refused_client, "connections refused: the client has as many as it may")                        \
 	X(tls_opened, "TLS handshakes completed")                                                         \
 	X(tls_resumed, "TLS handshakes that resumed a session")                                           \

@@ -4,6 +4,8 @@
  */
 #include "control/stream_thread.h"
 
+#include "dataplane/net/packet.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -200,6 +202,11 @@ static void wake_drain(struct stream_thread *t)
 	(void)rc;
 }
 
+static uint16_t client_port(const union config_sockaddr *client)
+{
+	return ntohs(client->sa.sa_family == AF_INET ? client->in4.sin_port : client->in6.sin6_port);
+}
+
 static void udp_turn(struct stream_thread *t, int fd)
 {
 	for (unsigned i = 0; i < UDP_PER_TURN; i++) {
@@ -210,6 +217,11 @@ static void udp_turn(struct stream_thread *t, int fd)
 
 		if (got < 0)
 			return;
+		/* The kernel sees to addresses. */
+		if (!packet_source_port_valid(client_port(&client))) {
+			stream_count(t, STREAM_CNT_drop_source, 1);
+			continue;
+		}
 		job.len = (uint32_t)got;
 		asker_ask(&t->asker, &job, &client, NULL, t->now_ms, NULL);
 		if (job.verdict == ANSWER_SEND)

@@ -137,25 +137,6 @@ bool packet_source_valid(uint8_t family, const uint8_t *addr)
 	       addr[0] < 224; // this network, loopback, multicast, class E, broadcast
 }
 
-/*
- * Ports whose owner answers whatever it gets, or that nobody asks from: an answer could start a loop of two servers
- * that answer each other (CVE-2024-2169). Not port 53: primaries send NOTIFY from it, and some resolvers ask from it;
- * a name server there ignores our answer because of its QR bit, as we ignore its.
- */
-static bool source_port_valid(uint16_t port)
-{
-	switch (port) {
-	case 0:	 // reserved, RFC 768
-	case 7:	 // echo
-	case 13: // daytime
-	case 17: // quote of the day
-	case 19: // character generator
-	case 37: // time
-		return false;
-	}
-	return true;
-}
-
 /* Source and destination address lie side by side in both headers. Inlined with a constant family. */
 static inline uint64_t pseudo_sum(uint8_t family, const uint8_t *addrs, uint16_t udp_len)
 {
@@ -274,7 +255,7 @@ static bool udp_checksum_valid(const struct packet_filter *filter, const uint8_t
 
 static bool source_answered(const struct packet_filter *filter, const uint8_t *frame, const struct packet *p)
 {
-	return source_port_valid(packet_client_port(p, frame)) &&
+	return packet_source_port_valid(packet_client_port(p, frame)) &&
 	       packet_source_valid(p->family, packet_client(p, frame)) &&
 	       !packet_listen_has(filter->listen, p->family, packet_client(p, frame));
 }

@@ -50,6 +50,25 @@ void packet_listen_free(struct packet_listen *l);
 /* May a unicast packet come from this address, and may we send to it? False for martians (RFC 1122 3.2.1.3, RFC 4291). */
 bool packet_source_valid(uint8_t family, const uint8_t *addr);
 
+/*
+ * May a request come from this port? Not from those whose owner answers whatever it gets, or that nobody asks from: an
+ * answer could start a loop of two servers that answer each other (CVE-2024-2169). Port 53 may: primaries send NOTIFY from
+ * it, and some resolvers ask from it; a name server there ignores our answer because of its QR bit, as we ignore its.
+ */
+static inline bool packet_source_port_valid(uint16_t port)
+{
+	switch (port) {
+	case 0:	 // reserved, RFC 768
+	case 7:	 // echo
+	case 13: // daytime
+	case 17: // quote of the day
+	case 19: // character generator
+	case 37: // time
+		return false;
+	}
+	return true;
+}
+
 /* How one port reads frames. */
 struct packet_filter {
 	const struct packet_listen *listen;

@@ -302,6 +302,21 @@ def test_responses_and_garbage_are_met_with_silence(net):
     assert counters(net)["drop_answer"] >= before["drop_answer"] + 4
 
 
+def test_ports_that_answer_anything_are_not_answered_by_the_kernels_sockets_either(net):
+    serve(net)
+    query = dns.message.make_query(ZONE, "SOA").to_wire()
+    ports = (7, 13, 17, 19, 37)
+    with contextlib.ExitStack() as stack:
+        asking = [stack.enter_context(net.socket(socket.AF_INET, socket.SOCK_DGRAM, "sec")) for _ in ports]
+        for s, port in zip(asking, ports):
+            s.bind((lab.SECONDARY, port))
+            for message in query, net.notify_wire(ZONE):
+                s.sendto(message, (lab.SECONDARY, 53))
+        assert net.dig(ZONE, "SOA", ns="sec").answer, "what comes behind them"
+        assert not select.select(asking, [], [], 0)[0], "answered"
+    assert net.daemon.counter("stream", "drop_source") == 2 * len(ports)
+
+
 # --- a bound port with its exception interface --------------------------------------------------------------------
 
 
