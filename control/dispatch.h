@@ -1,7 +1,8 @@
 /*
  * Who may ask a primary next: queues by precedence (NOTIFY before operator before timer) for each primary, with a
  * bound on what is under way at one primary and in all. A primary that does not answer fills its own share and no
- * more: the zones of the others go on. The control loop's; single-threaded; knows nothing of DNS.
+ * more: the zones of the others go on. A primary that has been made to come last runs in what the others leave.
+ * The control loop's; single-threaded; knows nothing of DNS.
  */
 #pragma once
 
@@ -45,3 +46,26 @@ struct dispatch_item *dispatch_take(struct dispatch *d);
 
 /* It has ended, or is not to be run any more. Any state. */
 void dispatch_drop(struct dispatch *d, struct dispatch_item *item);
+
+/* --- room ---
+ * For who ends what runs when others wait.
+ */
+
+/* Whether something is queued and as many run in all as may. Does not look at each primary. */
+bool dispatch_is_full(const struct dispatch *d);
+
+/*
+ * Of the primaries, except those that come last, with something queued that could run if fewer ran in all: how many of its
+ * own the one with the fewest has running. UINT_MAX: there is none such.
+ */
+unsigned dispatch_fewest_waiting(const struct dispatch *d);
+
+/* What runs, one after the other, NULL first and last. */
+struct dispatch_item *dispatch_next_running(const struct dispatch *d, const struct dispatch_item *item);
+
+/* So many run at this primary. */
+unsigned dispatch_running(const struct dispatch *d, uint32_t primary);
+
+/* From now on, or no more: what is queued for it is taken when nothing of the others can be, and no reserve is for it. */
+void dispatch_set_last(struct dispatch *d, uint32_t primary, bool last);
+bool dispatch_is_last(const struct dispatch *d, uint32_t primary);

@@ -35,7 +35,8 @@ struct xfr {
 	uint64_t octet_ms; /* when the last octet came */
 	/* The stretch of time over which the rate is measured: since when, and what had been pushed then. */
 	uint64_t stretch_ms, stretch_pushed;
-	struct tsig tsig; /* with a key; the builder's while there is a build */
+	uint64_t watch_ms, watch_pushed; /* the same for xfr_pace */
+	struct tsig tsig;		 /* with a key; the builder's while there is a build */
 	uint8_t out[2 + XFRIN_REQUEST_MAX + TSIG_RECORD_MAX];
 	char text[BUILD_TEXT_CAP]; /* why we gave up; empty: the builder knows better */
 };
@@ -58,6 +59,7 @@ static void end(struct xfr *x, struct xfr_result *r, bool clean)
 	datagram_close(x->datagram);
 	uv_close((uv_handle_t *)&x->timer, on_closed);
 	r->started_ns = x->started_ns;
+	r->cancelled = x->cancelled;
 	r->over_udp = x->udp && r->ok;
 	r->udp_failure = x->udp_failure[0] != '\0' ? x->udp_failure : NULL;
 	r->reached = x->connected || r->over_udp;
@@ -181,6 +183,7 @@ static void on_room(void *arg)
 		return;
 	x->octet_ms = uv_now(x->env->loop);
 	begin_stretch(x, x->octet_ms);
+	xfr_watch(x);
 	link_resume(&x->link);
 }
 
@@ -405,7 +408,7 @@ int xfr_start(struct xfr_env *env, const struct xfr_request *request, xfr_done_f
 	x->done = done;
 	x->arg = arg;
 	x->started_ns = uv_hrtime();
-	x->started_ms = uv_now(env->loop);
+	x->started_ms = x->watch_ms = uv_now(env->loop);
 	uv_timer_init(env->loop, &x->timer);
 	x->timer.data = x;
 	env->live++;
@@ -427,4 +430,26 @@ void xfr_cancel(struct xfr *x, const char *why)
 	}
 	snprintf(x->text, sizeof(x->text), "%s", why);
 	uv_timer_start(&x->timer, on_datagram_timer, 0, 0);
+}
+
+/* --- pace --- */
+
+bool xfr_is_ending(const struct xfr *x)
+{
+	return x->cancelled || x->given_up;
+}
+
+bool xfr_pace(const struct xfr *x, struct xfr_pace *out)
+{
+	if (xfr_is_ending(x) || x->udp || x->build == NULL || !build_is_starved(x->build))
+		return false;
+	*out = (struct xfr_pace){.octets = x->pushed - x->watch_pushed,
+				 .ms = uv_now(x->env->loop) - x->watch_ms};
+	return true;
+}
+
+void xfr_watch(struct xfr *x)
+{
+	x->watch_ms = uv_now(x->env->loop);
+	x->watch_pushed = x->pushed;
 }

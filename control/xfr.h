@@ -49,6 +49,7 @@ struct xfr_request {
 struct xfr_result {
 	bool ok;		   /* snapshot is the new version, or up_to_date */
 	bool up_to_date;	   /* IXFR: nothing newer */
+	bool cancelled;		   /* xfr_cancel was called */
 	bool refused;		   /* the primary answered with an error (not SERVFAIL), or with nothing */
 	bool changes;		   /* IXFR: answered with differences, not with the whole zone */
 	struct snapshot *snapshot; /* the receiver's */
@@ -79,3 +80,18 @@ int xfr_start(struct xfr_env *env, const struct xfr_request *request, xfr_done_f
 
 /* done follows, with what became of it: it may have succeeded meanwhile. why: for the result. */
 void xfr_cancel(struct xfr *x, const char *why);
+
+/*
+ * How fast it comes. Returns false for one that nothing can be said of now: what has come is not worked off yet, so it is
+ * not the primary that is slow; or it was asked over UDP, or is being ended.
+ */
+struct xfr_pace {
+	uint64_t octets, ms; /* so much has come in so long: since it was begun, or xfr_watch */
+};
+bool xfr_pace(const struct xfr *x, struct xfr_pace *out);
+
+/* The pace is that from now on. */
+void xfr_watch(struct xfr *x);
+
+/* Cancelled or given up: done follows soon. */
+bool xfr_is_ending(const struct xfr *x);

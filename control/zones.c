@@ -256,7 +256,7 @@ static void start_running(struct zones *z)
 				  .arg = z};
 	uv_timer_init(z->env.loop, &z->timer);
 	z->timer.data = z;
-	z->timer_ms = INT64_MAX;
+	z->timer_ms = z->room_ms = INT64_MAX;
 	for (i = 0; i < z->zone_cnt; i++)
 		zone_event(z->zone[i], &(struct secondary_event){.kind = SECONDARY_EV_START});
 	zones_pump(z);

@@ -155,6 +155,7 @@ int zones_rollback(struct zones *z, unsigned index, const uint32_t *serial);
 	X(transfers_started, "transfers started")                                                           \
 	X(transfers_ok, "transfers published")                                                              \
 	X(transfers_failed, "transfers that failed; the served version stayed")                             \
+	X(transfers_made_room, "transfers ended because they were slow and others waited for a place")      \
 	X(ixfr_ok, "transfers published that came as differences")                                          \
 	X(ixfr_udp, "IXFR requests that a datagram answered")                                               \
 	X(ixfr_udp_failed, "IXFR requests sent over UDP that had to be sent again over TCP")                \

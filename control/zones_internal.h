@@ -1,6 +1,6 @@
 /*
- * What zones.c (what others see), zones_run.c (what makes it go), zones_publish.c (what is served and was), zones_gate.c
- * (what is held back) and zones_reload.c (which there are) share. Nobody else includes this.
+ * What zones.c (what others see), zones_run.c (what makes it go), zones_room.c (what makes room), zones_publish.c (what is
+ * served and was), zones_gate.c (what is held back) and zones_reload.c (which there are) share. Nobody else includes this.
  */
 #pragma once
 
@@ -112,6 +112,7 @@ struct zones {
 	struct xfr_env xfr;
 	uv_timer_t timer;
 	int64_t timer_ms; /* what it is set to; INT64_MAX: not */
+	int64_t room_ms;  /* when zones_make_room looks again; INT64_MAX: nothing waits for room */
 	bool pumping;
 	bool held; /* no new transfer starts */
 	bool stopping;
@@ -204,6 +205,9 @@ int zone_start_transfer(struct zone *zn);
 
 /* Counts, keeps and logs that one failed. type: "AXFR" or "IXFR". */
 void zone_transfer_failed(struct zone *zn, const char *type, const char *reason);
+
+/* zones_room.c. When transfers wait and none can begin: ends a slow one that runs, or sets room_ms. Where zones_pump ends. */
+void zones_make_room(struct zones *z);
 
 /* Whether this primary may be asked for differences: so configured, not known to refuse, and our version is as it came. */
 bool zone_gives_ixfr(const struct zone *zn, uint16_t primary);

@@ -312,6 +312,8 @@ static void arm_timer(struct zones *z)
 {
 	int64_t next = deadlines_next(z->deadlines), now = (int64_t)uv_now(z->env.loop);
 
+	if (z->room_ms < next)
+		next = z->room_ms;
 	if (next == z->timer_ms || z->stopping)
 		return;
 	z->timer_ms = next;
@@ -342,6 +344,7 @@ void zones_pump(struct zones *z)
 		start_item(item, transfer);
 	}
 	z->pumping = false;
+	zones_make_room(z);
 	arm_timer(z);
 }
 

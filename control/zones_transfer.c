@@ -216,7 +216,7 @@ static void end_without_snapshot(struct zone *zn, const struct xfr_result *r, bo
 		.expire = r->opt.expire,
 		.again = r->edns_refused && !(incremental && knows_edns(zn)),
 		/* One that was ended for another's sake has nothing to do with its form. */
-		.fall_back = incremental && r->reached && !zn->secondary.cut_short};
+		.fall_back = incremental && r->reached && !r->cancelled};
 
 	zn->ixfr_refused = false;
 	zn->all->cnt[ZONES_CNT_gate_refused] += r->gate.refused;
@@ -276,6 +276,8 @@ static void on_transferred(void *arg, struct xfr_result *r)
 		return;
 	}
 	zone_leave_queue(zn);
+	if (r->ok)
+		dispatch_set_last(zn->all->transfers, zn->item.primary, false);
 	if (zn->secondary.orphaned) {
 		end_orphan(zn, r);
 		zones_pump(zn->all);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A thousand zones of knotd, one of which can never be transferred, beside primaries that hang in every way there is:
-each of the others is current within a second of its NOTIFY. And a primary that tells of all its zones at once:
+each of the others is current within a second of its NOTIFY. Primaries that take all the places there are and give none
+back. And a primary that tells of all its zones at once:
 LOCKSTEP_NOTIFY_ZONES=10000 for so many (a minute), instead of 300."""
 
 import os
@@ -36,33 +37,22 @@ def reload(primary, zones, serial):
     net.run_in("pri", ["knotc", "-s", primary.dir / "knot.sock", "zone-reload", *zones])
 
 
-class Nuisance:
-    """Primaries that do not do what they should, and go on announcing new versions."""
+class Announcing:
+    """NOTIFYs of ever newer versions, for as long as it is entered."""
 
-    def __init__(self, net):
-        self.hanging = ScriptedPrimary(net, address=lab.SECOND_PRIMARY)
-        self.dropping = ScriptedPrimary(net, address=lab.STRANGER, drops_syn=True)
-        self.zones = {}
-        for name, primary in (("hang", self.hanging), ("drop", self.dropping)):
-            for i in range(HANGING):
-                self.zones[f"{name}{i}.test."] = primary
-                primary.zone(f"{name}{i}.test.", 1)
-        self.hanging.transfer = silent
+    hosts = 10
+
+    def __init__(self, zones):
+        self.zones = zones
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._announce, daemon=True)
-
-    def primaries(self):
-        return [{"name": "hang", "address": self.hanging.address}, {"name": "drop", "address": self.dropping.address}]
-
-    def config(self):
-        return [{"name": z, "primaries": [z[:4]], "transfer-idle": 1} for z in self.zones]
 
     def _announce(self):
         serial = 1
         while not self.stopping.wait(0.2):
             serial += 1
             for zone, primary in self.zones.items():
-                primary.zone(zone, serial)
+                primary.zone(zone, serial, self.hosts)
                 with primary.lab.udp(source=primary.address) as s:
                     s.send(primary.lab.notify_wire(zone, serial))
 
@@ -73,6 +63,27 @@ class Nuisance:
     def __exit__(self, *_):
         self.stopping.set()
         self.thread.join(10)
+
+
+class Nuisance(Announcing):
+    """Primaries that do not do what they should."""
+
+    def __init__(self, net):
+        self.hanging = ScriptedPrimary(net, address=lab.SECOND_PRIMARY)
+        self.dropping = ScriptedPrimary(net, address=lab.STRANGER, drops_syn=True)
+        zones = {}
+        for name, primary in (("hang", self.hanging), ("drop", self.dropping)):
+            for i in range(HANGING):
+                zones[f"{name}{i}.test."] = primary
+                primary.zone(f"{name}{i}.test.", 1)
+        self.hanging.transfer = silent
+        super().__init__(zones)
+
+    def primaries(self):
+        return [{"name": "hang", "address": self.hanging.address}, {"name": "drop", "address": self.dropping.address}]
+
+    def config(self):
+        return [{"name": z, "primaries": [z[:4]], "transfer-idle": 1} for z in self.zones]
 
 
 def percentiles(seconds):
@@ -117,6 +128,66 @@ def test_one_poisoned_zone_among_a_thousand_and_hanging_primaries_harm_nobody_el
     nuisance.hanging.transfer = whole
     zone = "hang0.test."
     lab.wait_until(lambda: (nuisance.hanging.notify(zone), daemon.zone(zone)["loaded"])[1], 90, f"{zone} is back", pause=1)
+
+
+class Dripping(Announcing):
+    """Two primaries that send 50 octets a second of each zone, and the rest of it at once when they are let go."""
+
+    hosts = 1000
+
+    def __init__(self, net):
+        primaries = {"drip": ScriptedPrimary(net, address=lab.SECOND_PRIMARY),
+                     "ooze": ScriptedPrimary(net, address=lab.STRANGER)}
+        super().__init__({f"{name}{i}.test.": p for name, p in primaries.items() for i in range(3)})
+        for p in primaries.values():
+            p.transfer = self._drip
+        for zone, p in self.zones.items():
+            p.zone(zone, 1, self.hosts)
+        self.primaries = [{"name": name, "address": p.address} for name, p in primaries.items()]
+        self.config = [{"name": z, "primaries": [z[:4]], "transfer-idle": 1, "transfer-rate-min": 0} for z in self.zones]
+        self.let_go = threading.Event()
+
+    def _drip(self, s):
+        octets, sent = s.stream(), 0
+        while not self.let_go.wait(0.02):
+            s.send(octets[sent:sent + 1])
+            sent += 1
+        s.send(octets[sent:])
+
+
+@lab.timeout(120)
+def test_primaries_that_drip_in_every_place_there_is_make_room_for_the_others(net):
+    """Half of the others' zones are announced, half are asked for by their timers, for which there is no reserve. The
+    slow ones are not forgotten: what they send comes in once it comes."""
+    honest = ScriptedPrimary(net)
+    names = [f"z{i}.test." for i in range(6)]
+    for n in names:
+        honest.zone(n, 1, refresh=1, retry=1)
+    slow = Dripping(net)
+    zones = [{"name": n, "primaries": ["first"], "refresh-min": 1, "retry-min": 1} for n in names]
+    daemon = net.lockstepd(zones + slow.config, change={
+        "primaries": [{"name": "first", "address": lab.PRIMARY}, *slow.primaries], "transfers-in": {"limit": 2}})
+
+    def status_of(zones, good):
+        status = daemon.zones()
+        return sum(good(status[z]) for z in zones)
+    with slow:
+        for serial in (1, 2, 3):
+            lab.wait_until(lambda: status_of(slow.zones, lambda z: z["state"] == "transferring") >= 2, 30,
+                           "slow ones have all the places")
+            for n in names if serial > 1 else []:
+                honest.zone(n, serial, refresh=1, retry=1)
+            for n in names[::2] if serial > 1 else []:
+                honest.notify(n)
+            lab.wait_until(lambda s=serial: status_of(names, lambda z: z["serial"] == s) == len(names), 30,
+                           f"all others have version {serial}")
+        assert daemon.counter("zones", "transfers_made_room") > 0
+        daemon.wait_log(r"transfer-failed zone=(drip|ooze)\d\.test\. .*made room for others: \d+ octets a second over \d+ s")
+        assert not status_of(slow.zones, lambda z: z["loaded"])
+        slow.let_go.set()
+        lab.wait_until(lambda: status_of(slow.zones, lambda z: z["loaded"]) == len(slow.zones), 30,
+                       "the slow ones' zones are here")
+    assert not honest.errors, honest.errors
 
 
 def tell(net, wires):

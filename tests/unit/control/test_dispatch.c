@@ -1,6 +1,7 @@
 /* Whose turn it is. */
 #include "control/dispatch.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -148,6 +149,83 @@ static void dropping_in_any_state_keeps_the_books(void **state)
 	dispatch_free(d);
 }
 
+/* Not what waits for others of the same primary; and not what a place in all would not help. */
+static void who_waits_for_room_only_is_told(void **state)
+{
+	const struct dispatch_limits l = {.running_max = 3, .running_per_primary_max = 2};
+	struct dispatch *d = dispatch_new(3, &l);
+	struct dispatch_item i[3] = {0}, own = {0}, other = {0};
+
+	dispatch_put(d, &i[0], 0, TIMER);
+	dispatch_put(d, &i[1], 0, TIMER);
+	dispatch_put(d, &own, 0, TIMER);
+	while (dispatch_take(d) != NULL)
+		;
+	assert_false(dispatch_is_full(d));
+	assert_int_equal(dispatch_fewest_waiting(d), UINT_MAX);
+	dispatch_put(d, &i[2], 1, TIMER);
+	assert_ptr_equal(dispatch_take(d), &i[2]);
+	assert_true(dispatch_is_full(d));
+	assert_int_equal(dispatch_fewest_waiting(d), UINT_MAX);
+	dispatch_put(d, &other, 1, TIMER);
+	assert_int_equal(dispatch_fewest_waiting(d), 1);
+	dispatch_put(d, &other, 2, TIMER);
+	assert_int_equal(dispatch_fewest_waiting(d), 0);
+	dispatch_set_last(d, 2, true);
+	assert_int_equal(dispatch_fewest_waiting(d), UINT_MAX);
+	dispatch_free(d);
+}
+
+static void what_runs_can_be_gone_through(void **state)
+{
+	struct dispatch *d = dispatch_new(2, &wide);
+	struct dispatch_item i[3] = {0};
+
+	assert_null(dispatch_next_running(d, NULL));
+	for (int k = 0; k < 3; k++)
+		dispatch_put(d, &i[k], (uint32_t)k & 1, TIMER);
+	assert_null(dispatch_next_running(d, NULL));
+	while (dispatch_take(d) != NULL)
+		;
+	assert_int_equal(dispatch_running(d, 0), 2);
+	assert_int_equal(dispatch_running(d, 1), 1);
+	dispatch_drop(d, &i[1]);
+	assert_ptr_equal(dispatch_next_running(d, NULL), &i[0]);
+	assert_ptr_equal(dispatch_next_running(d, &i[0]), &i[2]);
+	assert_null(dispatch_next_running(d, &i[2]));
+	assert_int_equal(dispatch_running(d, 1), 0);
+	dispatch_free(d);
+}
+
+/* Of whatever class, and without the reserve; and as everybody afterwards. */
+static void who_comes_last_runs_in_what_others_leave(void **state)
+{
+	const struct dispatch_limits l = {
+		.running_max = 3, .running_per_primary_max = 2, .notify_reserve = 2};
+	struct dispatch *d = dispatch_new(2, &l);
+	struct dispatch_item last[4] = {0}, others[2] = {0};
+	int k;
+
+	dispatch_set_last(d, 0, true);
+	assert_true(dispatch_is_last(d, 0));
+	for (k = 0; k < 4; k++)
+		dispatch_put(d, &last[k], 0, NOTIFY);
+	for (k = 0; k < 2; k++)
+		dispatch_put(d, &others[k], 1, TIMER);
+	assert_ptr_equal(dispatch_take(d), &others[0]);
+	assert_ptr_equal(dispatch_take(d), &others[1]);
+	assert_ptr_equal(dispatch_take(d), &last[0]);
+	assert_null(dispatch_take(d));
+	dispatch_drop(d, &others[0]);
+	assert_ptr_equal(dispatch_take(d), &last[1]);
+	dispatch_drop(d, &others[1]);
+	assert_null(dispatch_take(d));
+	dispatch_set_last(d, 0, false);
+	assert_ptr_equal(dispatch_take(d), &last[2]);
+	assert_null(dispatch_take(d));
+	dispatch_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +236,9 @@ int main(void)
 		cmocka_unit_test(primaries_may_become_more),
 		cmocka_unit_test(a_sweep_leaves_room_for_notify),
 		cmocka_unit_test(dropping_in_any_state_keeps_the_books),
+		cmocka_unit_test(who_waits_for_room_only_is_told),
+		cmocka_unit_test(what_runs_can_be_gone_through),
+		cmocka_unit_test(who_comes_last_runs_in_what_others_leave),
 	};
 
 	return cmocka_run_group_tests_name("dispatch", tests, NULL, NULL);
