@@ -20,7 +20,7 @@ static bool may_be_signed(const struct answer_job *job)
 
 static struct client_edns read_edns(const struct asker *a, const struct answer_job *job)
 {
-	size_t ours = answer_udp_payload(&config_now(a->config)->answer, job->family);
+	size_t ours = answer_udp_payload(&a->config->answer, job->family);
 	struct query q;
 	enum query_verdict v = query_parse(job->msg, job->len, &q);
 
@@ -38,7 +38,7 @@ static void put_opt(const struct asker *a, const struct answer_job *job, const s
 
 	wire_put8(&w, 0);
 	wire_put16(&w, DNS_TYPE_OPT);
-	wire_put16(&w, answer_udp_payload(&config_now(a->config)->answer, job->family));
+	wire_put16(&w, answer_udp_payload(&a->config->answer, job->family));
 	wire_put32(&w, edns->dnssec_ok ? QUERY_OPT_DO : 0);
 	wire_put16(&w, 0);
 	wire_store16(job->msg + 10, 1);

@@ -10,6 +10,7 @@
 
 #include "control/cookie_file.h"
 #include "control/ctl_internal.h"
+#include "control/reload.h"
 
 /* A configuration that engines were given. Kept to the end: nobody has to know when the last of them has let go. */
 struct ctl_offer {
@@ -166,6 +167,7 @@ void ctl_key_reload(struct ctl_conn *conn, const struct ctl_args *args)
 		ctl_reply_error(conn, "failed", NULL, "%s; the former secrets are still used", error);
 		return;
 	}
+	reload_keys_changed(ctl->env.reload);
 	log_event(ctl->env.log, LOG_NOTICE, "keys-reloaded", NULL, NULL, "keys=%u", cnt);
 	ctl_reply(conn, json_pack("{s:i}", "keys", (int)cnt));
 }

@@ -177,6 +177,8 @@ static struct link *link_begin(struct links *all, const struct config_primary *p
 	l->handles = 2;
 	all->live++;
 	LIST_INSERT_HEAD(&all->list, l, entry);
+	/* Of a configuration that is none any more: it is for this request alone, and nothing is kept of it. */
+	l->spoilt = p != l->peer->primary;
 	*ret = link_connect(l, p);
 	if (*ret < 0) {
 		link_close(l, "%s", "");
@@ -210,6 +212,9 @@ static struct link *find(struct links *all, const struct link_request *r)
 	struct link_peer *peer = all->peers[r->primary->id];
 	struct link *l = peer->talks;
 
+	if (r->primary != peer->primary)
+		return NULL;
+
 	/* Ids tell answers apart: two of one make another connection. */
 	if (!r->stream && l != NULL && l->request_cnt < LINK_SHARED_MAX &&
 	    link_find_id(l, wire_load16(r->wire + 2)) == NULL)
@@ -238,7 +243,7 @@ int link_ask(struct links *all, struct link_request *r)
 	l->request_cnt++;
 	r->link = l;
 	l->stream = r->stream;
-	if (!r->stream)
+	if (!r->stream && !l->spoilt)
 		l->peer->talks = l;
 	if (l->state == LINK_OPEN)
 		tell_connected(l, r);

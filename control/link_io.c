@@ -168,7 +168,7 @@ static void fail_tls(struct link *l)
 {
 	l->all->cnt[LINK_CNT_tls_failed]++;
 	/* A ticket that is no good must not be in the way again. */
-	if (l->state == LINK_SHAKING)
+	if (l->state == LINK_SHAKING && !l->spoilt)
 		tls_ticket_fini(&l->peer->ticket);
 	link_close(l, "TLS: %s", tls_error(l->tls));
 }
@@ -296,7 +296,7 @@ int link_connect(struct link *l, const struct config_primary *p)
 	int ret = 0;
 
 	if (p->tls != NULL) {
-		l->tls = tls_connect(p->tls->client, &l->peer->ticket);
+		l->tls = tls_connect(p->tls->client, l->spoilt ? NULL : &l->peer->ticket);
 		if (l->tls == NULL)
 			return -ENOMEM;
 	}

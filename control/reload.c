@@ -67,8 +67,10 @@ static int put_in_force(struct reload *r, struct config *next, struct reload_res
 	if (ret < 0)
 		return ret;
 	result->zone_cnt = next->zone_cnt;
-	config_put_in_force(r->env.first, next);
+	/* First: what they had goes a grace period after it has been replaced. */
 	r->env.in_force(r->env.arg, next);
+	config_put_in_force(r->env.first, next);
+	zones_tell_removed(r->env.zones);
 	return 0;
 }
 
@@ -108,7 +110,6 @@ static void on_loaded(uv_work_t *work, int status)
 	struct config *next = r->error == 0 && status == 0 ? r->config : NULL;
 	int ret = 0;
 
-	r->loading = false;
 	if (r->stopping) {
 		config_free(next);
 		result.text = "lockstepd is stopping";
@@ -126,8 +127,10 @@ static void on_loaded(uv_work_t *work, int status)
 		result.ok = ret == 0;
 	}
 	log_result(r, &result);
+	/* Who is told may ask for the next one at once: it begins when all have been told. */
 	tell(&r->served, &result);
-	if (r->again)
+	r->loading = false;
+	if (r->again && !r->stopping)
 		begin(r);
 }
 
@@ -160,6 +163,11 @@ void reload_begin(struct reload *r, reload_done_fn done, void *arg)
 		r->again = true;
 	else
 		begin(r);
+}
+
+void reload_keys_changed(struct reload *r)
+{
+	r->again = r->again || r->loading;
 }
 
 void reload_stop(struct reload *r)

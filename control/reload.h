@@ -17,7 +17,8 @@ struct reload_env {
 	struct zones *zones;
 	struct log *log;
 	void (*in_force)(void *arg,
-			 const struct config *now); /* tells others; what was is valid for a grace period */
+			 const struct config
+				 *now); /* tells others, before it is; what was is valid for a grace period */
 	void *arg;
 };
 
@@ -44,6 +45,9 @@ void reload_free(struct reload *r);
  */
 typedef void (*reload_done_fn)(void *arg, const struct reload_result *r);
 void reload_begin(struct reload *r, reload_done_fn done, void *arg);
+
+/* The files of keys were read again on their own: what is being read may have what they had before, and is read once more. */
+void reload_keys_changed(struct reload *r);
 
 /* Nothing comes into force any more; who waits is told. */
 void reload_stop(struct reload *r);

@@ -170,8 +170,8 @@ struct secondary {
 	uint32_t held_serial; /* with held */
 	uint32_t best_serial; /* in this round, and who has it; with has_best */
 	uint16_t best_primary;
-	uint16_t pinned;       /* whom the version held is from; with has_pinned */
-	uint16_t held_primary; /* whom the version that waits for the operator is from */
+	uint16_t pinned;       /* whom the version held is from, or GONE; with has_pinned */
+	uint16_t held_primary; /* whom the version that waits for the operator is from, or GONE */
 	uint16_t primary_cnt;
 	uint16_t first; /* the round begins with this primary, then all others in order */
 	uint16_t step;

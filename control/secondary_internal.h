@@ -54,6 +54,8 @@ void secondary_take_deferred(struct step *st);
 /* --- secondary_pin.c --- */
 
 bool secondary_is_pinned(const struct secondary *s);
+/* Its primary is none any more: all others are elsewhere, and nothing is worth waiting for. */
+bool secondary_lost_pin(const struct secondary *s);
 /* Whom a round begins with, where it would be `otherwise`. */
 uint16_t secondary_first(const struct secondary *s, uint16_t otherwise);
 /* The primary that is asked is not the one that the zone is pinned to. What it has is no version after ours. */

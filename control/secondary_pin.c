@@ -5,7 +5,13 @@
 
 bool secondary_is_pinned(const struct secondary *s)
 {
-	return s->caps->pin_tolerance > 0 && s->has_pinned && s->content == SECONDARY_SERVED;
+	return s->caps->pin_tolerance > 0 && s->has_pinned && s->pinned != SECONDARY_GONE &&
+	       s->content == SECONDARY_SERVED;
+}
+
+bool secondary_lost_pin(const struct secondary *s)
+{
+	return s->caps->pin_tolerance > 0 && s->has_pinned && s->pinned == SECONDARY_GONE;
 }
 
 uint16_t secondary_first(const struct secondary *s, uint16_t otherwise)

@@ -115,8 +115,8 @@ void secondary_act_on_notify(struct step *st, uint16_t primary, bool has_serial,
 	if (has_serial)
 		secondary_note_wanted(s, serial);
 	s->attempts = 0;
-	st->direct =
-		st->e->kind == SECONDARY_EV_NOTIFY && st->e->direct && secondary_first(s, primary) == primary;
+	st->direct = st->e->kind == SECONDARY_EV_NOTIFY && st->e->direct &&
+		     secondary_first(s, primary) == primary && !secondary_lost_pin(s);
 	secondary_begin_round(st, secondary_first(s, primary), SECONDARY_BY_NOTIFY);
 	st->direct = false;
 }
@@ -225,20 +225,24 @@ static uint16_t moved(const struct secondary_event *e, uint16_t primary)
 	return e->places[primary] == SECONDARY_GONE ? 0 : e->places[primary];
 }
 
+/* Whom a version is from stays known to be gone. */
+static uint16_t source_moved(const struct secondary_event *e, uint16_t primary)
+{
+	return primary == SECONDARY_GONE ? SECONDARY_GONE : e->places[primary];
+}
+
 static void renumber(struct secondary *s, const struct secondary_event *e)
 {
-	if (s->has_pinned && e->places[s->pinned] == SECONDARY_GONE) {
-		s->has_pinned = false;
-		s->elsewhere_at = SECONDARY_NEVER;
-	}
 	s->has_best = s->has_best && e->places[s->best_primary] != SECONDARY_GONE;
-	s->pinned = moved(e, s->pinned);
 	s->best_primary = moved(e, s->best_primary);
-	s->held_primary = moved(e, s->held_primary);
+	s->pinned = source_moved(e, s->pinned);
+	s->held_primary = source_moved(e, s->held_primary);
 	s->deferred_primary = moved(e, s->deferred_primary);
 	s->first = moved(e, s->first);
 	s->asked = moved(e, s->asked);
 	s->primary_cnt = e->primary_cnt;
+	if (secondary_lost_pin(s))
+		s->elsewhere_at = SECONDARY_NEVER;
 	/* As round_primary has it; some may be asked twice in this round, or not. */
 	if (s->asked == s->first)
 		s->step = 0;

@@ -202,7 +202,6 @@ int zone_new(struct zones *z, const struct config_zone *c, struct zone **out)
 		free(zn);
 		return ret;
 	}
-	zonetab_set_acl(z->env.table, zn->slot, c->acl);
 	zn->all = z;
 	zn->config = c;
 	zn->born = z->born++;
@@ -276,6 +275,7 @@ static int add_zones(struct zones *z)
 				  "reason=\"cannot add it to the zone table: %s\"", uv_strerror(ret));
 			return ret;
 		}
+		zonetab_set_acl(z->env.table, zn->slot, zn->config->acl);
 		zn->index = z->zone_cnt;
 		z->zone[z->zone_cnt++] = zn;
 		if (onward != NULL)
@@ -494,7 +494,7 @@ void zones_info(const struct zones *z, unsigned index, struct zones_info *out)
 		.last_error_at = zn->last_error_at,
 	};
 	tell_versions(zn, out);
-	if (loaded && zn->caps.pin_tolerance > 0 && s->has_pinned)
+	if (loaded && zn->caps.pin_tolerance > 0 && s->has_pinned && s->pinned != SECONDARY_GONE)
 		out->pinned = zone_primary(zn, s->pinned)->name;
 	out->pin_moves_in = seconds_until(secondary_pin_moves_at(s), now);
 	if (out->primary != NULL)

@@ -38,6 +38,9 @@ struct zones_reloaded {
 };
 int zones_reload(struct zones *z, const struct config *next, struct zones_reloaded *out);
 
+/* When next is in force: whoever waits for a zone that was removed is told. The callbacks may ask for anything. */
+void zones_tell_removed(struct zones *z);
+
 /* Makes a slot per configured zone, starts the builder threads and the first refreshes. Returns 0 or -errno. */
 int zones_start(const struct zones_env *env, struct zones **out);
 

@@ -101,7 +101,8 @@ struct zones {
 	struct zones_env env;
 	struct builders *builders;
 	struct zones_timing *timing;
-	struct verification *verify_head; /* waiting */
+	struct verification *verify_head;    /* waiting */
+	struct zone_waiter *removed_waiters; /* of zones that a reload has removed */
 	unsigned verifying;
 	struct dispatch *queries;
 	struct dispatch *transfers;
@@ -155,8 +156,8 @@ const struct snapshot *zone_ours(const struct zone *zn);
 int zone_find_kept(struct zone *zn, uint32_t serial);
 void zone_free_versions(struct zone *zn);
 
-/* Makes room for as many as are to be kept, and drops what is more. Without memory it stays as it is, or 0. */
-void zone_keep_versions(struct zone *zn);
+/* Those that are more than are to be kept. */
+void zone_drop_versions(struct zone *zn);
 
 /* zones_gate.c. What the transfer that begins has to be checked for. */
 void zone_gate_request(const struct zone *zn, struct gate_request *out);
@@ -249,7 +250,7 @@ void zone_end_run(struct zone *zn);
 /* zones.c. Room for what a configuration needs beside what there is. Returns 0 or -ENOMEM: nothing has changed then. */
 int zones_reserve(struct zones *z, const struct config *config);
 
-/* A zone that nobody asks for yet, in the zone table. Returns 0 or -errno. */
+/* A zone that nobody asks for yet, in the zone table without its access list. Returns 0 or -errno. */
 int zone_new(struct zones *z, const struct config_zone *config, struct zone **out);
 void zone_free(struct zone *zn);
 

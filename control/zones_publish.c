@@ -21,19 +21,20 @@ static void drop_version(struct zone_version *v)
 	v->snapshot = NULL;
 }
 
-void zone_keep_versions(struct zone *zn)
+void zone_drop_versions(struct zone *zn)
+{
+	while (zn->kept_cnt > zn->config->keep_versions)
+		drop_version(&zn->kept[--zn->kept_cnt]);
+}
+
+/* For one more, if so many are to be kept. Without memory there is room for those that there was room for. */
+static void make_room(struct zone *zn)
 {
 	unsigned max = zn->config->keep_versions;
 	struct zone_version *kept;
 
-	while (zn->kept_cnt > max)
-		drop_version(&zn->kept[--zn->kept_cnt]);
-	if (max == 0) {
-		free(zn->kept);
-		zn->kept = NULL;
-		zn->kept_max = 0;
+	if (zn->kept_max >= max)
 		return;
-	}
 	kept = realloc(zn->kept, max * sizeof(kept[0]));
 	if (kept == NULL)
 		return;
@@ -44,13 +45,15 @@ void zone_keep_versions(struct zone *zn)
 /* Takes v. The newest comes first; the oldest goes when there are too many. */
 static void keep_version(struct zone *zn, struct zone_version v)
 {
-	if (zn->kept_max == 0)
-		zone_keep_versions(zn);
-	if (zn->kept_max == 0) {
+	unsigned max;
+
+	make_room(zn);
+	max = zn->config->keep_versions < zn->kept_max ? zn->config->keep_versions : zn->kept_max;
+	if (max == 0) {
 		drop_version(&v);
 		return;
 	}
-	if (zn->kept_cnt == zn->kept_max)
+	if (zn->kept_cnt == max)
 		drop_version(&zn->kept[--zn->kept_cnt]);
 	memmove(&zn->kept[1], &zn->kept[0], zn->kept_cnt * sizeof(zn->kept[0]));
 	zn->kept[0] = v;

@@ -19,6 +19,29 @@ bool zone_bury(struct zone *zn)
 	return true;
 }
 
+/* Told by zones_tell_removed: they may ask for anything, and now half of the zones are those of before. */
+static void leave_waiters(struct zone *zn)
+{
+	struct zone_waiter **end = &zn->all->removed_waiters;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = zn->waiters;
+	zn->waiters = NULL;
+}
+
+void zones_tell_removed(struct zones *z)
+{
+	struct zone_waiter *w, *next = z->removed_waiters;
+
+	z->removed_waiters = NULL;
+	while ((w = next) != NULL) {
+		next = w->next;
+		w->done(w->arg, "the zone was removed from the configuration");
+		free(w);
+	}
+}
+
 static void remove_zone(struct zone *zn)
 {
 	struct zones *z = zn->all;
@@ -28,7 +51,7 @@ static void remove_zone(struct zone *zn)
 	zn->gone = true;
 	z->zone[zn->index] = NULL;
 	zone_cancel(zn);
-	zone_call_waiters(zn, zn->secondary.round + 1, "the zone was removed from the configuration");
+	leave_waiters(zn);
 	zone_drop_held(zn); /* its configuration may be gone before it is */
 	deadlines_clear(z->deadlines, &zn->deadline);
 	zonetab_remove(z->env.table, zn->slot);
@@ -111,8 +134,7 @@ static bool change_zone(struct zone *zn, const struct config_zone *c)
 
 	zn->config = c;
 	zonetab_set_acl(zn->all->env.table, zn->slot, c->acl);
-	if (c->keep_versions != old->keep_versions)
-		zone_keep_versions(zn);
+	zone_drop_versions(zn);
 	if (!same_caps(&zn->caps, &caps)) {
 		changed = true;
 		zn->caps = caps;
@@ -204,6 +226,7 @@ static void put_fresh(struct zones *z, const struct plan *p)
 	for (unsigned i = 0; i < p->fresh_cnt; i++, place++) {
 		while (place < z->zone_cnt && z->zone[place] != NULL)
 			place++;
+		zonetab_set_acl(z->env.table, p->fresh[i]->slot, p->fresh[i]->config->acl);
 		p->fresh[i]->index = place;
 		z->zone[place] = p->fresh[i];
 		if (place == z->zone_cnt)

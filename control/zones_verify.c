@@ -34,7 +34,7 @@ struct verification {
 	uv_async_t fed;	    /* feeder -> loop */
 	uv_thread_t feeder; /* with has_feeder */
 	unsigned handles;   /* to be closed */
-	bool is_running, has_feeder;
+	bool is_running, has_process, has_feeder;
 	bool has_exited, has_fed;
 	bool accepted;
 	char why[GATE_TEXT_CAP];
@@ -182,7 +182,7 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signal)
 static void kill_it(struct verification *v, const char *why)
 {
 	snprintf(v->why, sizeof(v->why), "%s", why);
-	if (!v->has_exited)
+	if (v->has_process && !v->has_exited)
 		kill(-v->process.pid, SIGKILL);
 	atomic_store_explicit(&v->stop, true, memory_order_relaxed);
 }
@@ -262,6 +262,7 @@ static void begin(struct verification *v)
 		v->pipe = ends[1];
 		fcntl(v->pipe, F_SETFL, O_NONBLOCK);
 		ret = spawn(v, ends[0]);
+		v->has_process = ret == 0;
 		close(ends[0]);
 		if (ret < 0)
 			close(v->pipe);

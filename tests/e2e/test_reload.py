@@ -4,6 +4,7 @@ transfers run in and out and queries are answered; and files that are not good."
 
 import base64
 import copy
+import json
 import os
 import signal
 import socket
@@ -250,6 +251,48 @@ def test_keys_and_secondaries_come_and_go(net):
     first.zone(A, 13)
     first.notify(A)
     net.wait_serial(A, 13)
+
+
+def test_requests_that_follow_a_reload_on_one_connection_find_all_as_it_is_then(net):
+    """Those who wait for a zone that goes are told when it is gone, and what they have sent on is done after that."""
+    first, _, daemon = begin(net, [zone(A), zone(B)])
+    net.wait_serial(B, 10)
+    first.transfer = silent
+    lines = [{"command": "zone retransfer", "args": {"zone": B}}, {"command": "zone status", "args": {"zone": B}},
+             {"command": "zone refresh", "args": {"zone": A}, "wait": False}, {"command": "reload"}, {"command": "reload"},
+             {"command": "status"}]
+    clients = []
+    for _ in range(2):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(20)
+        s.connect(daemon.socket)
+        s.sendall(b"".join(json.dumps({"version": 1, "id": i, **line}).encode() + b"\n" for i, line in enumerate(lines)))
+        clients.append(s.makefile())
+    net.wait_state(B, "transferring")
+    assert reload(daemon, zones=[zone(A), zone(C)])["removed"] == 1
+    for client in clients:
+        answers = [json.loads(client.readline()) for _ in lines]
+        assert [a["id"] for a in answers] == list(range(len(lines)))
+        assert "removed" in answers[0]["error"]["message"] and answers[1]["error"]["code"] == "unknown-zone", answers
+        assert all(a["ok"] for a in answers[2:]), answers
+        assert answers[3]["result"]["zones"] == answers[4]["result"]["zones"] == 2
+
+
+def test_a_verifier_that_a_reload_takes_away_holds_nothing(net):
+    """Versions that wait for their turn are published; the ones that run end by themselves."""
+    names = [f"v{i}.test." for i in range(12)]
+    first = ScriptedPrimary(net)
+    for name in names:
+        first.zone(name, 1)
+    gate = net.dir / "verifier"
+    gate.write_text(f"#!/bin/sh\ncat > /dev/null\nwhile [ ! -e {net.dir}/go ]; do sleep 0.1; done\n")
+    gate.chmod(0o755)
+    daemon = net.lockstepd(names, change={"defaults": {"verifier": [str(gate)], "verifier-timeout": 60}})
+    lab.wait_until(lambda: daemon.log().count("transfer-start") >= len(names), 10, "all are being transferred")
+    reload(daemon, defaults={}, zones=[zone(name) for name in names[1:]])
+    (net.dir / "go").touch()
+    for name in names[1:]:
+        net.wait_serial(name, 1, timeout=20)
 
 
 def test_access_lists_and_versions_kept_follow_the_file(net):

@@ -1506,8 +1506,43 @@ static void a_zone_with_other_primaries_asks_them_at_once(void **state)
 	assert_true(s.has_pinned);
 	STEP(&s, NOW, ANSWER, .serial = 5);
 	STEP(&s, NOW, PRIMARIES, .places = (const uint16_t[]){GONE}, .primary_cnt = 3);
-	assert_false(s.has_pinned);
+	assert_int_equal(s.pinned, GONE);
 	assert_int_equal(secondary_timer(&s), NOW);
+}
+
+/* Nobody is left whom it is worth waiting for, but what others have does not follow from ours. */
+static void what_is_newer_is_taken_whole_and_at_once_when_the_pinned_primary_is_gone(void **state)
+{
+	static const uint16_t places[] = {0, GONE, 1}, again[] = {1, 0};
+	struct secondary s;
+
+	load_pinned(&s);
+	STEP(&s, NOW, PRIMARIES, .places = places, .primary_cnt = 2);
+	STEP(&s, NOW, PRIMARIES, .places = again, .primary_cnt = 2);
+	/* No differences without a question. */
+	assert_int_equal(
+		STEP(&s, NOW, NOTIFY, .primary = 0, .has_serial = true, .serial = 6, .direct = true).what,
+		QUERY);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 6).what, TRANSFER);
+	assert_true(s.whole);
+	STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers);
+	assert_int_equal(s.pinned, 0);
+}
+
+/* The operator accepts what is from a primary that is gone meanwhile. */
+static void what_is_held_from_a_primary_that_is_gone_pins_to_nobody(void **state)
+{
+	static const uint16_t places[] = {GONE, 0, 1};
+	struct secondary s;
+
+	load_pinned(&s);
+	STEP(&s, NOW, RETRANSFER);
+	assert_int_equal(STEP(&s, NOW, NOT_RECEIVED).primary, 0);
+	STEP(&s, NOW, RECEIVED, .serial = 6, .timers = timers, .gate = SECONDARY_GATE_HOLD);
+	STEP(&s, NOW, PRIMARIES, .places = places, .primary_cnt = 2);
+	assert_int_equal(s.pinned, 0);
+	STEP(&s, NOW, ACCEPT, .serial = 6, .timers = timers);
+	assert_int_equal(s.pinned, GONE);
 }
 
 static void a_question_to_a_primary_that_is_gone_is_put_to_another_in_the_same_round(void **state)
@@ -1741,6 +1776,8 @@ int main(void)
 		cmocka_unit_test(another_content_held_under_our_serial_does_not_let_ours_expire),
 		cmocka_unit_test(primaries_that_change_places_stay_who_they_are),
 		cmocka_unit_test(a_zone_with_other_primaries_asks_them_at_once),
+		cmocka_unit_test(what_is_newer_is_taken_whole_and_at_once_when_the_pinned_primary_is_gone),
+		cmocka_unit_test(what_is_held_from_a_primary_that_is_gone_pins_to_nobody),
 		cmocka_unit_test(a_question_to_a_primary_that_is_gone_is_put_to_another_in_the_same_round),
 		cmocka_unit_test(a_transfer_from_a_primary_that_is_gone_ends_and_begins_anew_elsewhere),
 		cmocka_unit_test(a_primary_that_has_moved_is_asked_anew),
