@@ -175,6 +175,28 @@ static const char *refusal(const struct config_zone *zone, const struct xfrout_r
 	return reason;
 }
 
+/* RFC 6891 6.1.1: a request with OPT gets one back, in the first message. expire_in: 0: not to be told. */
+static size_t put_opt(const struct xfrout_question *q, uint32_t expire_in, uint8_t *msg, size_t cap,
+		      size_t len)
+{
+	struct wire_out w = wire_out_init(msg + len, cap - len);
+
+	if (!q->edns)
+		return len;
+	wire_put8(&w, 0);
+	wire_put16(&w, DNS_TYPE_OPT);
+	wire_put16(&w, OPT_PAYLOAD);
+	wire_put32(&w, 0);
+	wire_put16(&w, expire_in > 0 ? EXPIRE_LEN : 0);
+	if (expire_in > 0) {
+		wire_put16(&w, DNS_EDNS_EXPIRE);
+		wire_put16(&w, 4);
+		wire_put32(&w, expire_in);
+	}
+	wire_store16(msg + 10, 1);
+	return len + wire_out_len(&w);
+}
+
 /* --- answers that are no transfers --- */
 
 static size_t respond(const struct xfrout_request *r, const struct xfrout_question *q, uint16_t rcode)
@@ -187,6 +209,7 @@ static size_t respond(const struct xfrout_request *r, const struct xfrout_questi
 	wire_store16(r->msg + 2, flags);
 	memset(r->msg + 4, 0, 8);
 	wire_store16(r->msg + 4, q->len > 0);
+	len = put_opt(q, 0, r->msg, r->cap, len);
 	rc = tsig_sign_response(r->tsig, r->msg, r->cap, now, &len);
 	return rc < 0 ? 0 : len;
 }
@@ -313,27 +336,6 @@ struct xfrout_session *xfrout_open(struct xfrout *x, const struct xfrout_request
 
 /* --- messages --- */
 
-/* RFC 6891 6.1.1: a request with OPT gets one back; in the first message. Room is left for it. */
-static size_t put_opt(const struct xfrout_session *s, uint8_t *msg, size_t cap, size_t len)
-{
-	struct wire_out w = wire_out_init(msg + len, cap - len);
-
-	if (!s->question.edns)
-		return len;
-	wire_put8(&w, 0);
-	wire_put16(&w, DNS_TYPE_OPT);
-	wire_put16(&w, OPT_PAYLOAD);
-	wire_put32(&w, 0);
-	wire_put16(&w, s->expire_in > 0 ? EXPIRE_LEN : 0);
-	if (s->expire_in > 0) {
-		wire_put16(&w, DNS_EDNS_EXPIRE);
-		wire_put16(&w, 4);
-		wire_put32(&w, s->expire_in);
-	}
-	wire_store16(msg + 10, 1);
-	return len + wire_out_len(&w);
-}
-
 /* One message into out, of cap octets, without its length. Returns its length, 0 behind the last, or -errno. */
 static ssize_t fill_message(struct xfrout_session *s, uint8_t *out, size_t cap)
 {
@@ -363,7 +365,7 @@ static ssize_t fill_message(struct xfrout_session *s, uint8_t *out, size_t cap)
 	}
 	len = outmsg_end(&s->out);
 	if (first)
-		len = put_opt(s, out, cap, len);
+		len = put_opt(&s->question, s->expire_in, out, cap, len); /* reserve has room for it */
 	rc = tsig_sign_response(&s->tsig, out, cap, (uint64_t)time(NULL), &len);
 	if (rc < 0)
 		return rc;

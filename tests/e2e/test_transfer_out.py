@@ -138,6 +138,8 @@ def test_nobody_is_served_by_default(net):
     assert rcode(net, zone="www.example.") == "NOTAUTH"
     assert rcode(net, tcp=False) == "NOTIMP"
     assert daemon.counter("onward", "refused") == 2
+    for edns in (None, 0):
+        assert net.dig(ZONE, "AXFR", tcp=True, edns=edns).edns == (-1 if edns is None else 0), "OPT for OPT (RFC 6891 6.1.1)"
 
 
 def test_who_may_transfer_is_told_by_address_and_key(net):
