@@ -212,9 +212,11 @@ static void forget_health(struct zones *z, const struct config *next)
 
 		while (old < now->primary_cnt && strcmp(now->primaries[old].name, p->name) < 0)
 			old++;
-		if (old == now->primary_cnt || now->primaries[old].id != p->id ||
-		    !config_same_primary(&now->primaries[old], p))
-			z->health[p->id] = (struct zone_health){.failures = 0};
+		if (old < now->primary_cnt && now->primaries[old].id == p->id &&
+		    config_same_primary(&now->primaries[old], p))
+			continue;
+		z->health[p->id] = (struct zone_health){.failures = 0};
+		dispatch_set_last(z->transfers, p->id, false);
 	}
 }
 
