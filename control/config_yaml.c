@@ -31,10 +31,11 @@ struct walk {
 	bool check; /* or locate */
 	unsigned documents;
 	unsigned depth;
-	unsigned skip_nodes; /* siblings to pass over, the value of an unknown key for one */
-	unsigned skip_depth; /* containers open inside such a node */
-	uint64_t *section;   /* hash of the section that the walk is in; NULL: none, or nobody wants it */
-	uint64_t *sections;  /* NULL: nobody wants them */
+	unsigned skip_nodes;	/* siblings to pass over, the value of an unknown key for one */
+	unsigned skip_depth;	/* containers open inside such a node */
+	uint64_t *section;	/* hash of the section that the walk is in; NULL: none, or nobody wants it */
+	uint64_t *next_section; /* of the one whose key has just come */
+	uint64_t *sections;	/* NULL: nobody wants them */
 	struct frame stack[DEPTH_MAX];
 	char path[CONFIG_PATH_CAP];
 };
@@ -129,6 +130,11 @@ static void hash_event(struct walk *w, const yaml_event_t *event)
 {
 	uint8_t type = (uint8_t)event->type;
 
+	/* Between two sections: the end of one, or the key of the next, which is none's. */
+	if (w->depth == 1 && w->skip_depth == 0) {
+		w->section = w->next_section;
+		w->next_section = NULL;
+	}
 	if (w->section == NULL)
 		return;
 	hash_octets(w->section, &type, sizeof(type));
@@ -161,7 +167,7 @@ static void on_key(struct walk *w, struct frame *f, const yaml_event_t *event)
 	f->seen |= bit;
 	f->field = field;
 	if (w->depth == 1)
-		w->section = begin_section(w, field);
+		w->next_section = begin_section(w, field);
 	f->key_at = event->start_mark;
 }
 

@@ -131,7 +131,8 @@ static void on_answer(struct step *st)
 		pass_over_barred(st);
 	else if (s->content == SECONDARY_NO_CONTENT)
 		secondary_transfer(st, true);
-	else if (serial == s->serial && st->e->differs && !secondary_is_elsewhere(s))
+	else if (serial == s->serial && st->e->differs &&
+		 (!secondary_is_elsewhere(s) || secondary_lost_pin(s)))
 		replace_version(st);
 	else if (serial == s->serial)
 		confirm_version(st);
@@ -355,10 +356,12 @@ static void on_operator(struct step *st)
 	s->attempts = 0;
 	if (s->activity == SECONDARY_IDLE || st->e->waiting) {
 		bool promote = s->activity == SECONDARY_IDLE || s->class == SECONDARY_BY_TIMER;
+		bool ask_all = s->activity != SECONDARY_IDLE && s->ask_all;
 
 		s->forced = s->forced || force;
 		secondary_begin_round(st, s->activity == SECONDARY_IDLE ? secondary_first(s, 0) : s->first,
 				      promote ? SECONDARY_BY_OPERATOR : (enum secondary_class)s->class);
+		s->ask_all = ask_all;
 		st->a.wait_round = s->round;
 	} else if (force) {
 		st->a.wait_round = s->round + 1;

@@ -214,7 +214,13 @@ void secondary_begin_anew(struct step *st)
 		return;
 	}
 	s->cut_short = false;
-	secondary_begin_round(st, secondary_first(s, 0), (enum secondary_class)s->class);
+	if (s->class != SECONDARY_BY_NOTIFY) {
+		secondary_begin_round(st, secondary_first(s, 0), (enum secondary_class)s->class);
+		return;
+	}
+	/* Who has told of something may be anyone by now. */
+	secondary_begin_round(st, s->first, SECONDARY_BY_NOTIFY);
+	s->ask_all = true;
 }
 
 /* --- other primaries --- */

@@ -35,7 +35,7 @@ void zone_take_notes(struct zone *zn, uint32_t what)
 		log_event(z->env.log, LOG_INFO, "newer-elsewhere", name, NULL,
 			  "serial=%u primary_serial=%u pinned=%s reason=\"not taken yet (pin-tolerance)\"",
 			  s->serial, s->primary_serial, zone_primary(zn, s->pinned)->name);
-	if (what & SECONDARY_NOTE_PIN_MOVED)
+	if ((what & SECONDARY_NOTE_PIN_MOVED) && s->pinned != SECONDARY_GONE)
 		log_event(z->env.log, LOG_NOTICE, "pin-moved", name, NULL,
 			  "serial=%u pinned=%s reason=\"the former primary had no newer version, or gave "
 			  "none\"",

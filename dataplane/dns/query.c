@@ -92,6 +92,8 @@ static bool is_key_name(const struct query *q, const uint8_t *msg, const uint8_t
 	struct wire_in in = {.base = msg, .cur = owner, .end = owner + room};
 	uint8_t name[NAME_LEN_MAX];
 
+	if (room > NAME_LEN_MAX)
+		return false;
 	if (name_valid(owner, room))
 		return true;
 	name_get(&in, name);

@@ -443,7 +443,9 @@ enum builder_verdict builder_apply(struct builder *b, const struct owner *o, str
 {
 	enum builder_verdict v = apply_kinds(b, o, in);
 
-	if (v == BUILDER_OK && b->draft.bytes > SPREAD_FREE + SPREAD_TIMES * b->octets)
+	/* What edits take away leaves holes, which are no names. */
+	if (v == BUILDER_OK && b->draft.bytes > SPREAD_FREE + SPREAD_TIMES * b->octets &&
+	    b->draft.bytes > SPREAD_FREE + b->bytes_before)
 		return builder_fail(b, BUILDER_LIMIT_SPREAD, o->orig, 0);
 	return v;
 }

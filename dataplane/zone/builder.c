@@ -156,6 +156,7 @@ static int take_base(struct builder *b, const struct snapshot *base, bool own_li
 		    arrivals_end(b) != BUILDER_OK)
 			return -ENOMEM;
 		b->report = (struct builder_report){0};
+		edits_fini(&b->edits); /* what waited has been brought in; edits begin with nothing held */
 	} else {
 		b->records = base->info.records;
 		b->names = base->info.names;
@@ -202,6 +203,7 @@ struct builder *builder_new(struct arena *arena, uint64_t key, const uint8_t *ap
 	if ((base == NULL ? plant_names(b) : take_base(b, base, own_line)) < 0)
 		goto free_builder;
 	b->edit = base != NULL;
+	b->bytes_before = b->draft.bytes;
 	if (base != NULL)
 		b->edits.held_max = EDITS_HELD_FREE + EDITS_HELD_BASES * base->info.bytes;
 	limits_set(b, limits != NULL ? limits : &builder_limits_none);

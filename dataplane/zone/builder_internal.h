@@ -89,6 +89,7 @@ struct builder {
 	struct records in, work;
 	struct edits edits;	      /* full: what came late */
 	uint64_t late_had;	      /* full: octets of what its names have */
+	uint64_t bytes_before;	      /* of the draft, when edits began */
 	bool late_applied;	      /* full: it is being applied */
 	struct name_list cut;	      /* full: the one cut whose glue may still be arriving */
 	struct name_list glue_dirty;  /* cuts whose glue is to be made again */

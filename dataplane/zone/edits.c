@@ -14,18 +14,26 @@ static int refuse(struct edits *e, enum builder_verdict why)
 	return -ENOMEM;
 }
 
+/* What does not fit is never counted: others would not fit beside it. */
+static bool take_from(struct builder_budget *budget, uint64_t more)
+{
+	uint64_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
+
+	do {
+		if (used > budget->max || more > budget->max - used)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&budget->used, &used, used + more,
+							memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
 /* From now on e holds more octets. */
 static int hold(struct edits *e, uint64_t more)
 {
-	struct builder_budget *budget = e->budget;
-
 	if (e->held_max != 0 && e->held + more > e->held_max)
 		return refuse(e, BUILDER_LIMIT_EDITS);
-	if (budget != NULL &&
-	    atomic_fetch_add_explicit(&budget->used, more, memory_order_relaxed) + more > budget->max) {
-		atomic_fetch_sub_explicit(&budget->used, more, memory_order_relaxed);
+	if (e->budget != NULL && !take_from(e->budget, more))
 		return refuse(e, BUILDER_LIMIT_BUDGET);
-	}
 	e->held += more;
 	return 0;
 }

@@ -2,7 +2,7 @@
  * Full builds: records of a name that has many already. To bring one in costs as much as the name has, and a stream may
  * come back to a large name with every other record. So they wait, grouped by name, until they are as much as all that
  * their names have: what is done stays proportional to what was received, in any order, and what waits takes less memory
- * than the zone. Names that come in one piece, as they nearly always do, never get here. For the builder only.
+ * than the zone, and than a bound. Names that come in one piece, as they nearly always do, never get here. For the builder only.
  */
 #include "dataplane/zone/builder_internal.h"
 
@@ -11,6 +11,9 @@
 
 /* What may wait in any case; and limits are noticed so far behind. */
 #define LATE_FREE (128u << 10)
+
+/* And what may not, however large the names are: one pass over them for so much is little work still. */
+#define LATE_MAX (UINT64_C(256) << 20)
 
 /* Octets of e's sets, without glue; counting ends beyond max. */
 static uint64_t sets_octets(const struct builder *b, const struct entry *e, uint64_t max)
@@ -46,8 +49,13 @@ static uint64_t waiting_octets(const struct edits *e)
 enum builder_verdict late_add(struct builder *b, uint8_t kind, const struct owner *o, const struct entry *old,
 			      const struct records *in)
 {
-	struct edit_owner *eo = edits_owner(&b->edits, o, o->orig);
+	struct edit_owner *eo;
+	uint64_t waiting;
 
+	/* An arrival that has been brought in already, and is empty since. */
+	if (in->cnt == 0)
+		return BUILDER_OK;
+	eo = edits_owner(&b->edits, o, o->orig);
 	if (eo == NULL)
 		return builder_fail(b, BUILDER_NO_MEMORY, o->orig, 0);
 	if (!(eo->kinds & 1u << kind)) {
@@ -60,16 +68,17 @@ enum builder_verdict late_add(struct builder *b, uint8_t kind, const struct owne
 		if (edits_add(b, o, o->orig, rec->type, rec->ttl, record_data(in, rec), rec->len, false) < 0)
 			return builder_fail(b, BUILDER_NO_MEMORY, o->orig, rec->type);
 	}
-	return waiting_octets(&b->edits) > LATE_FREE && waiting_octets(&b->edits) > b->late_had
-		       ? late_apply(b)
-		       : BUILDER_OK;
+	waiting = waiting_octets(&b->edits);
+	if (waiting <= LATE_FREE || (waiting <= b->late_had && waiting <= LATE_MAX))
+		return BUILDER_OK;
+	return late_apply(b);
 }
 
 enum builder_verdict late_apply(struct builder *b)
 {
 	enum builder_verdict v;
 
-	if (b->edits.cnt == 0)
+	if (b->edits.owner_cnt == 0)
 		return BUILDER_OK;
 	b->late_applied = true;
 	v = edits_apply(b);

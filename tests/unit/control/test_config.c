@@ -1223,6 +1223,13 @@ static void what_needs_a_restart_is_named(void **state)
 		{"# a comment\n" BASE "primaries:\n- name: one\n  address: 192.0.2.99\nzones: []\n", ""},
 		{BASE PRIMARY ZONE "tcp: {idle-timeout: 3s}\nbuilders: 2\n", "tcp, builders"},
 		{BASE PRIMARY ZONE "transfers-out: {limit: 3}\n", "transfers-out"},
+		/* Others between them, and in another order. */
+		{"server: {listen: [192.0.2.1]}\nkeys: [{name: k, secret: " SECRET "}]\n"
+		 "dataplane: {ports: [{driver: af_xdp, device: eth0}], workers: [0]}\n" PRIMARY ZONE,
+		 ""},
+		{PRIMARY ZONE "dataplane: {ports: [{driver: af_xdp, device: eth0}], workers: [0]}\n"
+			      "server: {listen: [192.0.2.1]}\n",
+		 ""},
 		{BASE PRIMARY ZONE "keys: [{name: k, secret: " SECRET "}]\n"
 				   "defaults: {refresh-min: 10s}\n",
 		 ""},

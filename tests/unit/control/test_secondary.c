@@ -1605,6 +1605,23 @@ static void a_primary_that_has_moved_is_asked_anew(void **state)
 	assert_int_equal(STEP(&s, NOW, RECEIVED, .serial = 5, .timers = timers).what, PUBLISH | OK);
 }
 
+/* A NOTIFY without a serial waits in the queue of who sent it. */
+static void a_reload_does_not_forget_who_has_sent_a_notify(void **state)
+{
+	static const uint16_t places[] = {0, 1};
+	struct secondary s;
+	struct secondary_actions a;
+
+	load(&s, 2, 5);
+	assert_int_equal(STEP(&s, NOW, NOTIFY, .primary = 1).primary, 1);
+	a = STEP(&s, NOW, PRIMARIES, .places = places, .primary_cnt = 3, .waiting = true);
+	assert_int_equal(a.what, QUERY);
+	assert_int_equal(a.primary, 1);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5).primary, 0);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5).primary, 2);
+	assert_int_equal(STEP(&s, NOW, ANSWER, .serial = 5).what, OK);
+}
+
 static void what_is_checked_is_dropped_when_its_primary_is_gone(void **state)
 {
 	static const uint16_t places[] = {GONE, 0};
@@ -1781,6 +1798,7 @@ int main(void)
 		cmocka_unit_test(a_question_to_a_primary_that_is_gone_is_put_to_another_in_the_same_round),
 		cmocka_unit_test(a_transfer_from_a_primary_that_is_gone_ends_and_begins_anew_elsewhere),
 		cmocka_unit_test(a_primary_that_has_moved_is_asked_anew),
+		cmocka_unit_test(a_reload_does_not_forget_who_has_sent_a_notify),
 		cmocka_unit_test(what_is_checked_is_dropped_when_its_primary_is_gone),
 		cmocka_unit_test(timers_that_are_longer_than_they_may_be_now_are_cut),
 		cmocka_unit_test(invariants_hold_for_random_events),

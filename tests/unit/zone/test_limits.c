@@ -490,6 +490,41 @@ static void edits_stop_at_what_a_full_build_would_take(void **state)
 	test_arena_free(arena);
 }
 
+/*
+ * A base that something newer was made from is copied first, as a full build. Here the last record of a name is the one that brings
+ * it in, so that it comes a second time with nothing.
+ */
+static void what_was_held_while_a_base_was_copied_is_not_given_back_to_the_budget(void **state)
+{
+	static const uint8_t octets[40000];
+	struct builder_budget budget = {.max = 1 << 20};
+	struct arena *arena = test_arena();
+	struct builder_report report;
+	struct snapshot *base = NULL, *newer = NULL;
+	struct builder *b = begin(arena, NULL, true, true);
+	uint8_t name[NAME_LEN_MAX];
+
+	(void)state;
+	wire_name("big.example.", name);
+	for (uint16_t i = 0; i < 4; i++)
+		assert_int_equal(builder_add(b, name, (uint16_t)(65280 + i), 1, octets, sizeof(octets)),
+				 BUILDER_OK);
+	assert_int_equal(builder_finish(b, &base, &report), BUILDER_OK);
+	builder_free(b);
+	b = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, NULL);
+	assert_int_equal(spread(b, 1), 1);
+	assert_int_equal(builder_finish(b, &newer, &report), BUILDER_OK);
+	builder_free(b);
+	b = builder_new(arena, MODEL_KEY, snapshot_apex_name(base), base, NULL);
+	builder_share(b, &budget);
+	assert_int_equal(spread(b, 10), 10);
+	builder_free(b);
+	assert_int_equal(budget.used, 0);
+	snapshot_retire(newer);
+	snapshot_retire(base);
+	test_arena_free(arena);
+}
+
 static void edits_of_all_builders_share_one_budget(void **state)
 {
 	struct builder_budget budget = {.max = 1 << 20};
@@ -589,6 +624,7 @@ int main(void)
 		cmocka_unit_test(one_name_without_end_is_refused_on_the_way),
 		cmocka_unit_test(deep_names_take_no_more_than_a_multiple_of_their_octets),
 		cmocka_unit_test(edits_stop_at_what_a_full_build_would_take),
+		cmocka_unit_test(what_was_held_while_a_base_was_copied_is_not_given_back_to_the_budget),
 		cmocka_unit_test(edits_of_all_builders_share_one_budget),
 		cmocka_unit_test(memory_that_runs_out_fails_the_build_and_nothing_else),
 	};
