@@ -117,25 +117,12 @@ static void send_slip(struct answer_engine *e, struct work *w)
 static __attribute__((noinline)) bool rate_handle(struct answer_engine *e, struct work *w,
 						  enum rrl_verdict verdict)
 {
-	switch (verdict) {
-	case RRL_PASS:
-		return false;
-	case RRL_PASS_ALLOWED:
-		engine_count(e, ANSWER_CNT_rate_allowed);
-		return false;
-	case RRL_PASS_DRY_RUN:
-		engine_count(e, ANSWER_CNT_rate_dry_run);
-		return false;
-	case RRL_SLIP:
-		engine_count(e, ANSWER_CNT_rate_slipped);
+	engine_count_rate(e, verdict);
+	if (verdict == RRL_SLIP)
 		send_slip(e, w);
-		return true;
-	case RRL_DROP:
-		engine_count(e, ANSWER_CNT_rate_dropped);
+	else if (verdict == RRL_DROP)
 		w->job->verdict = ANSWER_DROP;
-		return true;
-	}
-	return false;
+	return verdict == RRL_SLIP || verdict == RRL_DROP;
 }
 
 /* Whether a response of the class is over the limit of its client. If so, what is to happen has been done. */

@@ -97,30 +97,38 @@ void answer_engine_trust(struct answer_engine *e, bool trusts)
 	e->trusts = trusts;
 }
 
+void engine_count_rate(struct answer_engine *e, enum rrl_verdict verdict)
+{
+	switch (verdict) {
+	case RRL_PASS:
+		break;
+	case RRL_PASS_ALLOWED:
+		engine_count(e, ANSWER_CNT_rate_allowed);
+		break;
+	case RRL_PASS_DRY_RUN:
+		engine_count(e, ANSWER_CNT_rate_dry_run);
+		break;
+	case RRL_SLIP:
+		engine_count(e, ANSWER_CNT_rate_slipped);
+		break;
+	case RRL_DROP:
+		engine_count(e, ANSWER_CNT_rate_dropped);
+		break;
+	}
+}
+
 bool answer_error_limited(struct answer_engine *e, const struct answer_job *job)
 {
+	enum rrl_verdict verdict;
 	struct rrl_key key;
 
 	if (e->rrl == NULL || job->transport != ANSWER_UDP)
 		return false;
 	rrl_prepare(e->rrl, job->family, job->client, &key);
-	switch (rrl_decide(e->rrl, &key, job->family, job->client, RRL_ERROR, e->now.monotonic_us)) {
-	case RRL_PASS:
-		return false;
-	case RRL_PASS_ALLOWED:
-		engine_count(e, ANSWER_CNT_rate_allowed);
-		return false;
-	case RRL_PASS_DRY_RUN:
-		engine_count(e, ANSWER_CNT_rate_dry_run);
-		return false;
-	case RRL_SLIP:
-		engine_count(e, ANSWER_CNT_rate_slipped);
-		return false; /* it has no records that could be left out */
-	case RRL_DROP:
-		break;
-	}
-	engine_count(e, ANSWER_CNT_rate_dropped);
-	return true;
+	verdict = rrl_decide(e->rrl, &key, job->family, job->client, RRL_ERROR, e->now.monotonic_us);
+	engine_count_rate(e, verdict);
+	/* One that slips is sent as it is: it has no records that could be left out. */
+	return verdict == RRL_DROP;
 }
 
 unsigned answer_offenders(const struct answer_engine *e, struct rrl_offender out[RRL_OFFENDERS_MAX])

@@ -79,6 +79,9 @@ static inline void engine_count(struct answer_engine *e, enum answer_counter cou
 	engine_count_by(e, counter, 1);
 }
 
+/* Counts what is done with a response for its rate; one that is within the limits counts nowhere. */
+void engine_count_rate(struct answer_engine *e, enum rrl_verdict verdict);
+
 /*
  * Octets that the response may have: RFC 6891 6.2.5 over UDP, RFC 1035 4.2.2 over TCP. payload: what the client takes over
  * UDP.
